@@ -1,0 +1,263 @@
+"""What the user asks for, as frozen records: the one language every later stage speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from valkeybench.units import MILLISECOND, SECOND, compact_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Pool(StrEnum):
+    """How handlers come by a connection."""
+
+    NONE = "none"
+    """A new client and connection for each command, closed after."""
+    RAISING = "raising"
+    """`redis.ConnectionPool`: raises when every connection is taken."""
+    BLOCKING = "blocking"
+    """`redis.BlockingConnectionPool`: waits for a connection, up to its timeout."""
+    FAIR = "fair"
+    """`redis.BlockingConnectionPool` with a first-come-first-served `queue_class`."""
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether connections outlive a command."""
+        return self is not Pool.NONE
+
+    @property
+    def waits(self) -> bool:
+        """Whether an exhausted pool makes the handler wait instead of failing it."""
+        return self in (Pool.BLOCKING, Pool.FAIR)
+
+
+class Handshake(StrEnum):
+    """What a new connection says before its first command."""
+
+    SHIPPED = "shipped"
+    """What redis-py does unless told otherwise."""
+    MINIMAL = "minimal"
+    """No driver information, no maintenance notifications."""
+
+
+class Driver(StrEnum):
+    """Who sends."""
+
+    THREADS = "threads"
+
+
+class Clients(StrEnum):
+    """Which client objects the handlers of a pooled case use."""
+
+    SHARED = "shared"
+    """Each handler keeps one client over the common pool."""
+    SUCCESSIVE = "successive"
+    """Each command gets a new client over the common pool, as some web frameworks do."""
+
+
+class Distribution(StrEnum):
+    """How a handler's think times scatter around their mean."""
+
+    EXPONENTIAL = "exponential"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """The pause a handler makes before each command. A mean of zero saturates."""
+
+    mean_ns: int
+    distribution: Distribution = Distribution.EXPONENTIAL
+
+    def __str__(self) -> str:
+        """Write it as a scenario would: `10ms`, `constant 10ms`, `0`."""
+        mean = compact_duration(self.mean_ns)
+        constant = self.mean_ns and self.distribution is Distribution.CONSTANT
+        return f"constant {mean}" if constant else mean
+
+
+class Secret:
+    """A word nobody gets to see by accident: printing, formatting or pickling shows stars.
+
+    Only `reveal` gives it out; whoever calls that is where to look for a leak.
+    """
+
+    __slots__ = ("_word",)
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def reveal(self) -> str:
+        """Give the word itself."""
+        return self._word
+
+    def __repr__(self) -> str:
+        """Show stars."""
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by the word."""
+        return isinstance(other, Secret) and other._word == self._word
+
+    def __hash__(self) -> int:
+        """Hash by the word."""
+        return hash(self._word)
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        """Refuse to be pickled; a pickle is a file or a wire away from a leak."""
+        raise TypeError("a secret is not pickled; hand it over on purpose with reveal()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One point of the matrix: everything fixed.
+
+    Values that mean nothing for a case are None (`max_connections` without a pool).
+    """
+
+    pool: Pool = Pool.BLOCKING
+    max_connections: int | None = 10
+    pool_timeout_ns: int | None = 20 * SECOND
+    concurrency: int = 50
+    processes: int = 1
+    driver: Driver = Driver.THREADS
+    clients: Clients | None = Clients.SHARED
+    think: Think = Think(10 * MILLISECOND)
+    value_size: int = 64
+    handshake: Handshake = Handshake.SHIPPED
+    protocol: int = 3
+    socket_timeout_ns: int | None = 5 * SECOND
+    connect_timeout_ns: int | None = 5 * SECOND
+    decode_responses: bool = False
+    retries: int = 0
+
+    @property
+    def handlers(self) -> int:
+        """How many handlers there are in all processes together."""
+        return self.concurrency * self.processes
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections the case can hold open at once, all processes together."""
+        per_process = self.concurrency
+        if self.max_connections is not None:
+            per_process = self.max_connections
+        return per_process * self.processes
+
+    def meaningful(self) -> Case:
+        """Blank out what has no meaning here, so that equal cases are equal."""
+        pooled = self.pool.is_pooled
+        return Case(
+            **{
+                **{f.name: getattr(self, f.name) for f in fields(self)},
+                "max_connections": self.max_connections if pooled else None,
+                "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
+                "clients": self.clients if pooled else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axes:
+    """Every value a case fixes, as the list of values to try. One value is no axis."""
+
+    pool: tuple[Pool, ...] = (Pool.NONE, Pool.BLOCKING)
+    max_connections: tuple[int, ...] = (10,)
+    pool_timeout_ns: tuple[int | None, ...] = (20 * SECOND,)
+    concurrency: tuple[int, ...] = (50,)
+    processes: tuple[int, ...] = (1,)
+    driver: tuple[Driver, ...] = (Driver.THREADS,)
+    clients: tuple[Clients, ...] = (Clients.SHARED,)
+    think: tuple[Think, ...] = (Think(10 * MILLISECOND),)
+    value_size: tuple[int, ...] = (64,)
+    handshake: tuple[Handshake, ...] = (Handshake.SHIPPED,)
+    protocol: tuple[int, ...] = (3,)
+    socket_timeout_ns: tuple[int | None, ...] = (5 * SECOND,)
+    connect_timeout_ns: tuple[int | None, ...] = (5 * SECOND,)
+    decode_responses: tuple[bool, ...] = (False,)
+    retries: tuple[int, ...] = (0,)
+
+    def cases(self) -> Iterator[Case]:
+        """Walk the whole matrix; cases that differ only in what means nothing appear once."""
+        names = [axis.name for axis in fields(self)]
+        seen: set[Case] = set()
+        for values in product(*(getattr(self, name) for name in names)):
+            case = Case(**dict(zip(names, values, strict=True))).meaningful()
+            if case not in seen:
+                seen.add(case)
+                yield case
+
+    def varied(self) -> tuple[str, ...]:
+        """Name the axes that have more than one value."""
+        return tuple(axis.name for axis in fields(self) if len(getattr(self, axis.name)) > 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """How a TLS server is to be trusted, and who we say we are: redis-py's `ssl_*` levers."""
+
+    ca_certs: str | None = None
+    ca_path: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    key_password: Secret | None = None
+    verify: bool = True
+    check_hostname: bool = True
+    min_version: str | None = None
+    ciphers: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Which server answers, and as whom we ask. No URL means one of our own."""
+
+    url: str | None = None
+    db: int = 0
+    username: str | None = None
+    password: Secret | None = None
+    client_name: str | None = None
+    tls: TlsSettings = field(default_factory=TlsSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that is asked for: server, load, and the axes to vary."""
+
+    name: str = "ad-hoc"
+    title: str = ""
+    description: str = ""
+    seed: int = 1
+    repeats: int = 3
+    duration_ns: int = 3 * SECOND
+    warmup_ns: int = 500 * MILLISECOND
+    prewarm: bool = True
+    commands: tuple[str, ...] = ("GET key:{0..9999}",)
+    tally_replies: bool = False
+    pin: str = "none"
+    server: ServerSettings = field(default_factory=ServerSettings)
+    axes: Axes = field(default_factory=Axes)
+
+    def cases(self) -> tuple[Case, ...]:
+        """Expand the axes into cases."""
+        return tuple(self.axes.cases())
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - it takes any record there is
+    """Turn a record into what JSON can hold. Secrets become None; URLs must be clean already."""
+    match value:
+        case Secret():
+            return None
+        case Think():
+            return str(value)
+        case StrEnum():
+            return value.value
+        case tuple():
+            return [plain(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+    return {f.name: plain(getattr(value, f.name)) for f in fields(value)}

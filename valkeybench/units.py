@@ -1,0 +1,132 @@
+"""The units: integer nanoseconds, bytes and per-second rates inside, words at the edges.
+
+Nobody else multiplies by a thousand.
+"""
+
+from __future__ import annotations
+
+import re
+
+MICROSECOND = 1_000
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+_DURATIONS = {
+    "ns": 1,
+    "us": MICROSECOND,
+    "µs": MICROSECOND,
+    "μs": MICROSECOND,
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": MINUTE,
+    "min": MINUTE,
+    "h": HOUR,
+}
+_SIZES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "k": 1024, "mb": 10**6, "mib": 2**20, "m": 2**20}
+_RATES = {"": 1.0, "/s": 1.0, "/m": 1 / 60, "/min": 1 / 60}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([^\s0-9.]*)\s*", re.ASCII)
+
+
+def _split(text: str) -> tuple[float, str]:
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]), match[2].lower()
+
+
+def parse_duration(text: str) -> int:
+    """Read `10ms`, `1.5s`, `250us`, `2m` or a bare `0` as nanoseconds.
+
+    Raises ValueError when there is no number, no unit, or an unknown one.
+    """
+    number, unit = _split(text)
+    if unit == "" and number == 0:
+        return 0
+    if unit not in _DURATIONS:
+        raise ValueError(text)
+    return round(number * _DURATIONS[unit])
+
+
+def parse_size(text: str) -> int:
+    """Read `64`, `1KiB` or `2MB` as bytes; raises ValueError on anything else."""
+    number, unit = _split(text)
+    if unit not in _SIZES:
+        raise ValueError(text)
+    return round(number * _SIZES[unit])
+
+
+def parse_rate(text: str) -> float:
+    """Read `5000`, `5000/s` or `600/min` as commands per second; raises ValueError otherwise."""
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(k?)\s*(/[a-z]+)?\s*", text, re.ASCII)
+    if match is None or (match[3] or "") not in _RATES:
+        raise ValueError(text)
+    return float(match[1]) * (1000 if match[2] else 1) * _RATES[match[3] or ""]
+
+
+def format_duration(nanoseconds: float | None) -> str:
+    """Write nanoseconds with three significant figures and the unit that suits: `1.24 ms`."""
+    if nanoseconds is None:
+        return "–"
+    if nanoseconds == 0:
+        return "0"
+    for limit, size, unit in (
+        (MICROSECOND, 1, "ns"),
+        (MILLISECOND, MICROSECOND, "µs"),
+        (SECOND, MILLISECOND, "ms"),
+    ):
+        # 999.5 and more would print as 1000: the next unit says it better.
+        if nanoseconds < 0.9995 * limit:
+            return f"{_three_figures(nanoseconds / size)} {unit}"
+    if nanoseconds < 2 * MINUTE:
+        return f"{_three_figures(nanoseconds / SECOND)} s"
+    minutes, seconds = divmod(round(nanoseconds / SECOND), 60)
+    return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
+
+
+def compact_duration(nanoseconds: int) -> str:
+    """Write nanoseconds exactly, in the form `parse_duration` reads: `10ms`, `1500us`."""
+    if nanoseconds == 0:
+        return "0"
+    for unit in ("h", "m", "s", "ms", "us"):
+        if nanoseconds % _DURATIONS[unit] == 0:
+            return f"{nanoseconds // _DURATIONS[unit]}{unit}"
+    return f"{nanoseconds}ns"
+
+
+def format_count(number: float | None) -> str:
+    """Write a count with thin thousands: `9 812`."""
+    return "–" if number is None else f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def format_rate(per_second: float | None) -> str:
+    """Write commands per second: `4 870 /s`."""
+    if per_second is None:
+        return "–"
+    return f"{format_count(per_second) if per_second >= 100 else _three_figures(per_second)} /s"  # noqa: PLR2004 - three figures from there on
+
+
+def format_bytes(size: float | None) -> str:
+    """Write bytes with binary units: `1.75 KiB`."""
+    if size is None:
+        return "–"
+    value, sign = abs(float(size)), "-" if size < 0 else ""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1023.5 or unit == "GiB":  # noqa: PLR2004 - one short of the next unit
+            return f"{sign}{round(value) if unit == 'B' else _three_figures(value)} {unit}"
+        value /= 1024
+    raise AssertionError("bug: no unit was large enough")
+
+
+def format_percent(share: float | None) -> str:
+    """Write a share between 0 and 1 as a percentage with two figures at most."""
+    if share is None:
+        return "–"
+    percent = 100 * share
+    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"  # noqa: PLR2004 - a decimal below ten
+
+
+def _three_figures(value: float) -> str:
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0  # noqa: PLR2004 - three figures
+    return f"{value:.{decimals}f}"

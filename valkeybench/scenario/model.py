@@ -216,7 +216,7 @@ class TlsSettings:
 class ServerSettings:
     """Which server answers, and as whom we ask. No URL means one of our own."""
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)  # it may name a user and a password
     db: int = 0
     username: str | None = None
     password: Secret | None = None

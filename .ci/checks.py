@@ -1,0 +1,141 @@
+"""What counts as green: the judgements of `.ci/run` that are more than an exit code.
+
+    checks.py readme README.md             print the test command the README gives
+    checks.py tests JUNIT_XML              tests ran, and none was skipped for want of something
+    checks.py run-file OUT_JSON            a run was kept whole
+    checks.py scenarios LISTING FOLDER     every scenario we ship is listed
+    checks.py summary JUNIT_XML            print the closing line
+
+Standard library only: it also runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+ALLOWED_SKIPS: tuple[str, ...] = ()
+"""Patterns of reasons for which a test may be skipped on a machine that runs all checks."""
+
+_TEST_COMMAND = re.compile(r"^<!-- tests -->\n+```[a-z]*\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+
+
+class CheckError(Exception):
+    """The check says no, and why."""
+
+
+def readme_command(text: str) -> str:
+    """Give the one command in the fenced block under `<!-- tests -->`; raises CheckError."""
+    blocks: list[str] = _TEST_COMMAND.findall(text)
+    if len(blocks) != 1:
+        raise CheckError(f"README: {len(blocks)} blocks marked <!-- tests -->; there must be one")
+    commands = [line.strip() for line in blocks[0].splitlines() if line.strip()]
+    if len(commands) != 1:
+        raise CheckError(f"README: {len(commands)} lines under <!-- tests -->; there must be one")
+    return commands[0]
+
+
+def outcomes(junit_xml: str) -> Counter[str]:
+    """Count the test cases of a JUnit file that passed, failed, were skipped or expected to fail.
+
+    Raises CheckError when one was skipped for a reason nobody allowed.
+    """
+    counts: Counter[str] = Counter()
+    forbidden = []
+    # Written by our own pytest a moment ago.
+    for case in ET.fromstring(junit_xml).iter("testcase"):  # noqa: S314 - no stranger's file
+        outcome = _outcome(case)
+        counts[outcome] += 1
+        if outcome == "skipped" and not _is_allowed(_reason(case)):
+            forbidden.append(f"  {case.get('classname')}.{case.get('name')}: {_reason(case)}")
+    if forbidden:
+        raise CheckError("\n".join(["skipped, and must not be:", *forbidden]))
+    return counts
+
+
+def _outcome(case: ET.Element) -> str:
+    skipped = case.find("skipped")
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed"
+    if skipped is None:
+        return "passed"
+    return "xfailed" if skipped.get("type") == "pytest.xfail" else "skipped"
+
+
+def _reason(case: ET.Element) -> str:
+    skipped = case.find("skipped")
+    return "" if skipped is None else skipped.get("message", "")
+
+
+def _is_allowed(reason: str) -> bool:
+    return any(re.search(pattern, reason) for pattern in ALLOWED_SKIPS)
+
+
+def check_tests(counts: Counter[str]) -> str:
+    """Give the closing line; raises CheckError when a test failed or none passed."""
+    if counts["failed"] or not counts["passed"]:
+        raise CheckError(f"tests: {counts['passed']} passed, {counts['failed']} failed")
+    return f"{counts['passed']} passed, 0 failed, {counts['skipped']} skipped"
+
+
+def check_run_file(text: str) -> str:
+    """Say what a run file holds; raises CheckError unless it is complete and recommends."""
+    try:
+        kept = json.loads(text, parse_constant=_no_such_number)
+    except ValueError as error:
+        raise CheckError(f"run file: no JSON: {error}") from error
+    if not isinstance(kept, dict) or kept.get("status") != "complete":
+        raise CheckError('run file: its "status" is not "complete"')
+    recommendations: Any = kept.get("recommendations")
+    if not isinstance(recommendations, list) or not recommendations:
+        raise CheckError("run file: it holds no list of recommendations")
+    return f"run file: complete, {len(recommendations)} recommendation(s)"
+
+
+def _no_such_number(name: str) -> NoReturn:
+    raise CheckError(f"run file: {name} is not JSON")
+
+
+def check_scenarios(listing: str, shipped: Iterable[str]) -> str:
+    """Say how many scenarios are listed; raises CheckError when one we ship is missing."""
+    names = sorted(shipped)
+    missing = [n for n in names if not re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", listing)]
+    if missing or not names:
+        raise CheckError(f"scenarios: {len(names)} shipped, not listed: {', '.join(missing)}")
+    return f"scenarios: all {len(names)} listed"
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one check: print what it found, or say no on standard error and give 1."""
+    checks: dict[str, Callable[..., str]] = {
+        "readme": lambda path: readme_command(_read(path)),
+        "tests": lambda path: check_tests(outcomes(_read(path))),
+        "summary": lambda path: check_tests(outcomes(_read(path))),
+        "run-file": lambda path: check_run_file(_read(path)),
+        "scenarios": lambda listing, folder: check_scenarios(
+            _read(listing), (path.stem for path in Path(folder).glob("*.toml"))
+        ),
+    }
+    name, *paths = arguments
+    try:
+        print(checks[name](*paths))
+    except (CheckError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

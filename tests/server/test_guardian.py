@@ -1,0 +1,145 @@
+"""The guardian by itself, watching over stand-ins for a server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.processes import is_running, wait_until
+from valkeybench.server import guardian
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IDLE = "echo up; exec sleep 1000"
+
+
+class Guarded:
+    """A guardian that has been told to run a shell script, and what it said first."""
+
+    def __init__(self, place: Path, script: str, parent: int | None = None) -> None:
+        binary = place / "server"
+        binary.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        binary.chmod(0o700)
+        home = place / "home"
+        home.mkdir()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", guardian.__file__),
+                *(str(parent or os.getpid()), str(binary), str(home)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+        self.home = home
+
+    def tell(self, text: bytes) -> None:
+        """Say something to it."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text)
+
+    def hear(self) -> bytes:
+        """Hear one line."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def started(self) -> int:
+        """Have it start the server; give the server's process id."""
+        self.tell(b"port 1\n\n")
+        word, pid, directory = self.hear().split()
+        assert (b"started", str(self.home).encode()) == (word, os.path.dirname(directory))  # noqa: PTH120 - bytes have no path
+        return int(pid)
+
+    def ended(self) -> bytes:
+        """Hear what it says until it ends."""
+        last_words, _ = self.process.communicate()
+        assert [] == list(self.home.iterdir())
+        return last_words
+
+
+@pytest.mark.parametrize("order", [b"\n", b""])
+def test_told_to_stop_it_stops_the_server(tmp_path: Path, order: bytes) -> None:
+    """A line or the end of its input: the server goes, then the directory, then the guardian."""
+    guarded = Guarded(tmp_path, IDLE)
+    pid = guarded.started()
+    guarded.tell(order)
+    assert guarded.ended().startswith(b"stopped\n")
+    assert not is_running(pid)
+    assert 0 == guarded.process.returncode
+
+
+def test_the_death_of_the_server_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    """Nobody has to ask; the end of the log is told, not all of it."""
+    guarded = Guarded(tmp_path, "cat; seq 1 5000; exit 7")
+    guarded.started()
+    last_words = guarded.ended()
+    assert last_words.startswith(b"died\n")
+    assert last_words.endswith(b"\n4999\n5000\n")
+    assert len(last_words) < 5000
+
+
+def test_the_server_gets_its_configuration_on_its_input(tmp_path: Path) -> None:
+    """And only that: the order to stop is not for the server."""
+    guarded = Guarded(tmp_path, "echo $#$1; cat")
+    guarded.tell(b'port 1\nsave ""\n\n\n')
+    guarded.hear()
+    wait_until(lambda: guarded.process.poll() is not None)
+    last_words = guarded.ended()
+    assert last_words.partition(b"\n")[2] in (b"", b'1-\nport 1\nsave ""\n')
+
+
+def test_half_a_configuration_starts_nothing(tmp_path: Path) -> None:
+    """A parent that died while speaking gets no server without a password."""
+    guarded = Guarded(tmp_path, f"touch {tmp_path}/started; {IDLE}")
+    guarded.tell(b"port 1\n")
+    assert b"" == guarded.ended()
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_server_that_will_not_stop_is_killed(tmp_path: Path) -> None:
+    """Whoever ignores being asked is not asked twice, nor are its children."""
+    guarded = Guarded(tmp_path, f"trap '' TERM; sleep 1000 & echo $! > {tmp_path}/child; wait")
+    pid = guarded.started()
+    wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+    guarded.tell(b"\n")
+    assert guarded.ended().startswith(b"stopped\n")
+    assert not is_running(pid)
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
+    wait_until(lambda: not is_running(child))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_guardian_told_to_go_takes_the_server_along(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """The signals that mean leave are obeyed, after clearing up."""
+    guarded = Guarded(tmp_path, IDLE)
+    pid = guarded.started()
+    guarded.process.send_signal(number)
+    assert b"" == guarded.ended()
+    assert not is_running(pid)
+
+
+def test_it_leaves_when_its_parent_is_another(tmp_path: Path) -> None:
+    """A parent that died before it was looked at is noticed, though the input stays open."""
+    guarded = Guarded(tmp_path, IDLE, parent=1_000_000_000)
+    pid = guarded.started()
+    wait_until(lambda: guarded.process.poll() is not None)
+    assert not is_running(pid)
+    guarded.ended()
+
+
+def test_a_program_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
+    """The system's reason is told, and the directory is gone."""
+    guarded = Guarded(tmp_path, IDLE)
+    (tmp_path / "server").unlink()
+    guarded.tell(b"port 1\n\n")
+    assert guarded.hear().startswith(b"failed [Errno 2] No such file")
+    guarded.ended()

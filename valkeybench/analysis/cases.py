@@ -1,0 +1,217 @@
+"""Reads a stored case: its axes as the types they were, its trials as the sums they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from statistics import median, stdev
+from typing import TYPE_CHECKING
+
+from valkeybench.errors import ResultError
+from valkeybench.measurement.metrics import FailureKind, Phase
+from valkeybench.scenario.model import Pool
+from valkeybench.units import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.analysis.thresholds import Thresholds
+    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCase:
+    """A case of which at least one trial was finished.
+
+    Properties raise ResultError when the file holds no such axis, or nonsense in it.
+    """
+
+    record: CaseRecord
+    summary: Summary
+
+    @property
+    def id(self) -> str:
+        """Give the name the run file knows it by."""
+        return self.record.id
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Give the trials."""
+        return self.record.trials
+
+    @property
+    def pool(self) -> Pool:
+        """Give the pool policy."""
+        try:
+            return Pool(str(self.record.axes.get("pool")))
+        except ValueError as error:
+            raise self._nonsense("pool") from error
+
+    @property
+    def max_connections(self) -> int | None:
+        """Give the size of each process's pool; None without a pool."""
+        return self._whole("max_connections") if self.pool.is_pooled else None
+
+    @property
+    def concurrency(self) -> int:
+        """Give the number of handlers in each process."""
+        return self._whole("concurrency")
+
+    @property
+    def processes(self) -> int:
+        """Give the number of processes."""
+        return self._whole("processes")
+
+    @property
+    def handlers(self) -> int:
+        """Give the number of handlers in all processes together."""
+        return self.concurrency * self.processes
+
+    @property
+    def think_ns(self) -> int:
+        """Give the mean think time; zero saturates."""
+        try:
+            # The distribution, if it is named, comes first: `constant 10ms`.
+            return parse_duration(str(self.record.axes.get("think")).rpartition(" ")[2])
+        except ValueError as error:
+            raise self._nonsense("think") from error
+
+    @property
+    def response(self) -> PhaseSummary | None:
+        """Give the response times of all trials together; None when nothing was answered."""
+        return self.summary.phases.get(Phase.RESPONSE)
+
+    @property
+    def client_cpu(self) -> float | None:
+        """Give the CPU share of the average client process in the median trial."""
+        shares = [trial.client.cpu_share for trial in self.trials]
+        return median(shares) if shares else None
+
+    @property
+    def server_cpu(self) -> float | None:
+        """Give the CPU share of the server's main thread in the median trial that knows it."""
+        servers = [trial.server for trial in self.trials if trial.server is not None]
+        shares = [server.cpu_share for server in servers if server.cpu_share is not None]
+        return median(shares) if shares else None
+
+    @property
+    def server_lost(self) -> bool:
+        """Tell whether the server went away in a trial."""
+        return any(trial.server is not None and trial.server.lost for trial in self.trials)
+
+    @property
+    def commands_per_handler(self) -> float:
+        """Give what the average handler completed in the average trial."""
+        counts = [count for trial in self.trials for count in trial.handlers]
+        return sum(counts) / len(counts) if counts else 0.0
+
+    @property
+    def starved(self) -> int:
+        """Count the starved handlers of the worst trial."""
+        return max([self.summary.starved, *(trial.summary.starved for trial in self.trials)])
+
+    @property
+    def censored(self) -> float:
+        """Give the share of response times that are only known to be longer than recorded."""
+        begun = self.summary.completed + self.summary.unfinished
+        return self.summary.unfinished / begun if begun else 0.0
+
+    @property
+    def p99_spread(self) -> float | None:
+        """Give the standard deviation of log response p99 over the trials; None below two."""
+        return _log_spread([float(p99) for p99 in self.p99s])
+
+    @property
+    def throughput_spread(self) -> float | None:
+        """Give the standard deviation of log throughput over the trials; None below two."""
+        return _log_spread([trial.summary.throughput for trial in self.trials])
+
+    @property
+    def p99s(self) -> list[int]:
+        """Give each trial's response p99 in nanoseconds."""
+        found = (trial.summary.phases.get(Phase.RESPONSE) for trial in self.trials)
+        return [response.p99_ns for response in found if response is not None]
+
+    @property
+    def in_use_counts(self) -> list[int]:
+        """Count the acquires of all trials that found 0, 1, 2, … connections in use."""
+        longest = max((len(trial.in_use_counts) for trial in self.trials), default=0)
+        counts = [0] * longest
+        for trial in self.trials:
+            for found, acquires in enumerate(trial.in_use_counts):
+                counts[found] += acquires
+        return counts
+
+    def mean_ns(self, phase: Phase) -> float:
+        """Give a phase's mean; zero when it never happened."""
+        found = self.summary.phases.get(phase)
+        return 0.0 if found is None else found.mean_ns
+
+    def is_unfair(self, limits: Thresholds) -> bool:
+        """Tell whether handlers did more unequal work than chance explains.
+
+        Jain's index J hides a squared coefficient of variation of 1/J - 1. Handlers that
+        come by chance have about 1 / (their mean count) of it, give or take
+        √(2 / (handlers - 1)) times that.
+        """
+        fairness, mean = self.summary.fairness, self.commands_per_handler
+        if not fairness or mean < limits.fair_commands or self.handlers < 2:  # noqa: PLR2004 - one is always even
+            return False
+        doubt: float = (2 / (self.handlers - 1)) ** 0.5 / mean
+        return 1 / fairness - 1 - 1 / mean > max(limits.unfairness, 3 * doubt)
+
+    def is_starving(self, limits: Thresholds) -> bool:
+        """Tell whether handlers went without, so that percentiles rank nothing."""
+        enough = self.commands_per_handler >= limits.fair_commands
+        return (self.starved > 0 and enough) or self.is_unfair(limits)
+
+    def is_pool_bound(self, limits: Thresholds) -> bool:
+        """Tell whether the pool was, or nearly was, what handlers had to wait for.
+
+        A connection for every handler can never be: an asking handler finds at most all
+        others at work.
+        """
+        size = self.max_connections
+        if size is None or size >= self.concurrency or self.summary.in_use is None:
+            return False
+        return self.pool_failures > 0 or self.summary.in_use.p999 >= limits.pool_in_use * size
+
+    @property
+    def pool_failures(self) -> int:
+        """Count the commands that got no connection from the pool."""
+        kinds = (FailureKind.POOL_EXHAUSTED, FailureKind.POOL_TIMEOUT)
+        return sum(self.summary.failures.get(kind, 0) for kind in kinds)
+
+    def _whole(self, axis: str) -> int:
+        value = self.record.axes.get(axis)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self._nonsense(axis)
+        return value
+
+    def _nonsense(self, axis: str) -> ResultError:
+        value = self.record.axes.get(axis)
+        return ResultError(
+            f"case {self.id}: {value!r} is no value for {axis}",
+            remedy="the file was edited, or written by another version; measure again",
+        )
+
+
+def seen(records: Sequence[CaseRecord]) -> list[SeenCase]:
+    """Take the cases of which something was seen."""
+    return [SeenCase(record, record.summary) for record in records if record.summary is not None]
+
+
+def quantile_of_counts(counts: Sequence[int], share: float) -> int:
+    """Give the index that `share` of the counted do not exceed, by nearest rank; 0 when empty."""
+    # The tiny slack keeps 0.999 × 1000 from asking for rank 1000 by a rounding error.
+    rank, reached = share * sum(counts) - 1e-9, 0
+    for index, count in enumerate(counts):
+        reached += count
+        if reached >= rank:
+            return index
+    return max(len(counts) - 1, 0)
+
+
+def _log_spread(values: Sequence[float]) -> float | None:
+    logs = [log(value) for value in values if value > 0]
+    return stdev(logs) if len(logs) > 1 else None

@@ -1,0 +1,426 @@
+"""Knows what can be wrong with a measurement, how to tell, why it matters and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import ceil, sqrt
+from statistics import fmean, variance
+from typing import TYPE_CHECKING, NamedTuple
+
+from valkeybench.analysis.cases import SeenCase, seen
+from valkeybench.analysis.remedies import less_client_cpu, mend_failures, more_repeats, serve_all
+from valkeybench.analysis.thresholds import Thresholds
+from valkeybench.measurement.metrics import FailureKind
+from valkeybench.results.runfile import RunWarning
+from valkeybench.units import SECOND, format_count, format_duration, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from valkeybench.results.runfile import CaseRecord, Interval, Trial
+
+_FEWEST_INTERVALS = 3
+"""A half of a series with fewer has no variance worth the name."""
+
+_WHOLE_INTERVAL = 0.99
+"""A last interval shorter than this share of the others was cut off."""
+
+
+class Code(StrEnum):
+    """What can be wrong, most important first. Stable: scripts match on them."""
+
+    SERVER_LOST = "server_lost"
+    FAILURES = "failures"
+    REJECTED_CONNECTIONS = "rejected_connections"
+    ABANDONED = "abandoned"
+    STARVED = "starved"
+    UNFINISHED = "unfinished"
+    CLIENT_SATURATED = "client_saturated"
+    SERVER_SATURATED = "server_saturated"
+    NO_THINK = "no_think"
+    POOL_BOUND = "pool_bound"
+    REPEATS_DISAGREE = "repeats_disagree"
+    UNSTEADY = "unsteady"
+    FEW_SAMPLES = "few_samples"
+    RETRIES = "retries"
+    EVICTIONS = "evictions"
+    CONNECTIONS_DISAGREE = "connections_disagree"
+
+
+class Finding(NamedTuple):
+    """What was seen and why it matters, and what to do about it."""
+
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a check may look at: the case, the others of its run, and where the lines are."""
+
+    case: SeenCase
+    run: Sequence[SeenCase] = ()
+    limits: Thresholds = field(default_factory=Thresholds)
+
+
+def health(cases: Sequence[CaseRecord], limits: Thresholds | None = None) -> list[RunWarning]:
+    """Warn of everything that limits what the numbers mean, most important first.
+
+    At most one warning for each code and case. Cases without a finished trial are passed
+    over. Raises ResultError when a case's axes make no sense.
+    """
+    limits = limits or Thresholds()
+    run = seen(cases)
+    return [
+        RunWarning(code=code, message=finding.message, remedy=finding.remedy, case=case.id)
+        for code, check in _checks().items()
+        for case in run
+        if (finding := check(Look(case, run, limits))) is not None
+    ]
+
+
+def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
+    checks = {
+        Code.SERVER_LOST: server_lost,
+        Code.FAILURES: failures,
+        Code.REJECTED_CONNECTIONS: rejected_connections,
+        Code.ABANDONED: abandoned,
+        Code.STARVED: starved,
+        Code.UNFINISHED: unfinished,
+        Code.CLIENT_SATURATED: client_saturated,
+        Code.SERVER_SATURATED: server_saturated,
+        Code.NO_THINK: no_think,
+        Code.POOL_BOUND: pool_bound,
+        Code.REPEATS_DISAGREE: repeats_disagree,
+        Code.UNSTEADY: unsteady,
+        Code.FEW_SAMPLES: few_samples,
+        Code.RETRIES: retries,
+        Code.EVICTIONS: evictions,
+        Code.CONNECTIONS_DISAGREE: connections_disagree,
+    }
+    return {code: checks[code] for code in Code}
+
+
+def server_lost(look: Look) -> Finding | None:
+    """Find a server that went away."""
+    lost = sum(trial.server is not None and trial.server.lost for trial in look.case.trials)
+    if not lost:
+        return None
+    return Finding(
+        f"the server went away in {lost} of {len(look.case.trials)} trials;"
+        " what came after is failures, not latency",
+        "look in the server's log for a crash, a restart or the out-of-memory killer",
+    )
+
+
+def failures(look: Look) -> Finding | None:
+    """Find failed commands, by kind."""
+    summary = look.case.summary
+    kinds = {kind: count for kind, count in summary.failures.items() if count}
+    if not kinds:
+        return None
+    most_first = sorted(kinds, key=lambda kind: -kinds[kind])
+    listed = ", ".join(f"{kind} {format_count(kinds[kind])}" for kind in most_first)
+    failed = sum(kinds.values())
+    return Finding(
+        f"{format_count(failed)} of {format_count(summary.attempted)} commands"
+        f" ({_small_percent(failed / max(summary.attempted, 1))}) failed: {listed};"
+        " they are in no throughput and no latency, which look better for it",
+        mend_failures(look.case, most_first),
+    )
+
+
+def rejected_connections(look: Look) -> Finding | None:
+    """Find connections the server turned away."""
+    rejected = _grown(look.case, "rejected_connections")
+    if not rejected:
+        return None
+    return Finding(
+        f"the server turned {format_count(rejected)} connections away: it had as many clients"
+        " as maxclients allows",
+        "raise maxclients on the server, or ask for fewer connections"
+        f" (this case may open {format_count(_most_connections(look.case))})",
+    )
+
+
+def abandoned(look: Look) -> Finding | None:
+    """Find handlers that never came back."""
+    stuck = sum(trial.client.abandoned for trial in look.case.trials)
+    if not stuck:
+        return None
+    return Finding(
+        f"{format_count(stuck)} handlers were still stuck in a command long after the window"
+        " closed; how slow those commands really are is not known",
+        "set a socket timeout (--socket-timeout 5s), and see what the server is busy with",
+    )
+
+
+def starved(look: Look) -> Finding | None:
+    """Find handlers that went without while others were served."""
+    case = look.case
+    if not case.is_starving(look.limits):
+        return None
+    fairness = "" if case.summary.fairness is None else f" (fairness {case.summary.fairness:.2f})"
+    who = (
+        f"{case.starved} of {case.handlers} handlers hardly completed anything"
+        if case.starved
+        else "handlers got very unequal shares"
+    )
+    return Finding(
+        f"{who}{fairness}: those that wait longest record least, so percentiles look best where"
+        " starvation is worst; they rank nothing",
+        serve_all(case),
+    )
+
+
+def unfinished(look: Look) -> Finding | None:
+    """Find a tail that was cut off by the end of the window."""
+    case, response = look.case, look.case.response
+    if case.censored <= look.limits.censored or response is None:
+        return None
+    remedy = "measure longer (--duration), so that fewer commands are caught half-way"
+    if case.is_starving(look.limits):
+        remedy = "cure the starvation first: the unfinished commands are those still waiting"
+    return Finding(
+        f"{format_percent(case.censored)} of the commands were unfinished when the window closed"
+        " and count with their age so far: p99 is a lower bound, it is"
+        f" {format_duration(response.p99_ns)} or more",
+        remedy,
+    )
+
+
+def client_saturated(look: Look) -> Finding | None:
+    """Find a client that was the bottleneck itself."""
+    share = look.case.client_cpu
+    if share is None or share < look.limits.client_cpu:
+        return None
+    each = "each client process" if look.case.processes > 1 else "the client"
+    return Finding(
+        f"{each} used {format_percent(share)} of a core, which is all Python can:"
+        " latencies show a busy client rather than pool or server",
+        less_client_cpu(look.case),
+    )
+
+
+def server_saturated(look: Look) -> Finding | None:
+    """Find a server without time to spare."""
+    share = look.case.server_cpu
+    if share is None or share < look.limits.server_cpu:
+        return None
+    return Finding(
+        f"the server's main thread was busy {format_percent(share)} of the time:"
+        " commands queue there, whatever the pool",
+        "take load off the server (replicas, a cluster, cheaper commands);"
+        " a smaller pool only moves the queue into the client",
+    )
+
+
+def no_think(look: Look) -> Finding | None:
+    """Find a closed loop that does nothing but ask."""
+    if look.case.think_ns > 0:
+        return None
+    return Finding(
+        "handlers ask again at once, without think time: that finds out how much goes through"
+        " at most, not how an application is served; do not size from it",
+        "give handlers the pauses your application makes, as in --think 10ms",
+    )
+
+
+def pool_bound(look: Look) -> Finding | None:
+    """Find a pool that was the limit."""
+    case, in_use, size = look.case, look.case.summary.in_use, look.case.max_connections
+    if not case.is_pool_bound(look.limits) or in_use is None or size is None:
+        return None
+    roomy = [
+        other
+        for other in look.run
+        if other.summary.in_use is not None
+        and not other.is_pool_bound(look.limits)
+        and _differ_in_pool_only(case, other)
+    ]
+    return Finding(
+        f"handlers found {in_use.p999} of {size} connections taken in one acquire out of 1 000,"
+        f" {format_count(case.pool_failures)} got none: the pool was the limit, and how many the"
+        " load needs is not to be read from it",
+        f"read the need from {roomy[0].id}, where the pool was no limit"
+        if roomy
+        else f"measure with a larger pool as well (--max-conn {size},{_wider(case)})",
+    )
+
+
+def repeats_disagree(look: Look) -> Finding | None:
+    """Find repeats that are not repeats of the same thing."""
+    case, limits = look.case, look.limits
+    p99, rate = case.p99_spread, case.throughput_spread
+    seen_apart = []
+    if p99 is not None and p99 > limits.p99_spread:
+        listed = ", ".join(format_duration(value) for value in case.p99s)
+        seen_apart.append(f"p99 was {listed} (deviation {format_percent(p99)})")
+    if rate is not None and rate > limits.throughput_spread:
+        listed = ", ".join(format_count(trial.summary.throughput) for trial in case.trials)
+        seen_apart.append(f"throughput was {listed} /s (deviation {format_percent(rate)})")
+    if not seen_apart:
+        return None
+    return Finding(
+        f"repeats disagree: {' and '.join(seen_apart)}; a difference between cases smaller than"
+        " that is noise",
+        more_repeats(case),
+    )
+
+
+def unsteady(look: Look) -> Finding | None:
+    """Find trials that ended other than they began: in most trials, in the same quantity."""
+    trials = look.case.trials
+    for name, quantity in _QUANTITIES.items():
+        drifts = [_drift(quantity(_whole_intervals(trial)), look.limits) for trial in trials]
+        found = [drift for drift in drifts if drift is not None]
+        if found and 2 * len(found) >= len(trials):
+            return Finding(
+                f"{name} was {fmean(found):+.0%} in the second half of {len(found)} of"
+                f" {len(trials)} trials: it had not settled, and its average describes neither"
+                " half",
+                "warm up longer (--warmup 2s or more) and measure longer (--duration)",
+            )
+    return None
+
+
+def few_samples(look: Look) -> Finding | None:
+    """Find a tail made of a handful of samples."""
+    count, limits = look.case.response.count if look.case.response else 0, look.limits
+    if count * 0.01 >= limits.tail_samples:
+        return None
+    if not count:
+        return Finding(
+            "no command completed: there is no latency to speak of", "see why, and measure again"
+        )
+    trusted = [p for p in (50, 75, 90, 95) if count * (100 - p) >= 100 * limits.tail_samples]
+    believed = f"trust p{trusted[-1]} and below" if trusted else "trust no percentile of it"
+    longer = max(trial.duration_ns for trial in look.case.trials) * limits.tail_samples * 100
+    return Finding(
+        f"only {format_count(count * 0.01)} of {format_count(count)} samples lie beyond p99,"
+        f" {limits.tail_samples} make it repeatable: {believed}",
+        f"measure longer: --duration {max(ceil(longer / count / SECOND), 1)}s",
+    )
+
+
+def retries(look: Look) -> Finding | None:
+    """Find failures that were hidden by trying again."""
+    again = look.case.summary.retries
+    if not again:
+        return None
+    return Finding(
+        f"redis-py tried {format_count(again)} commands again: those failures are not counted as"
+        " such, they are latency, and a write may have been done twice",
+        "find out what failed with retries set to 0",
+    )
+
+
+def evictions(look: Look) -> Finding | None:
+    """Find keys that were pushed out of memory."""
+    evicted = _grown(look.case, "evicted_keys")
+    if not evicted:
+        return None
+    return Finding(
+        f"the server evicted {format_count(evicted)} keys to stay below maxmemory: part of its"
+        " time went there, and reads of lost keys are cheaper than real ones",
+        "raise maxmemory, or measure with fewer keys or smaller values (--value-size)",
+    )
+
+
+def connections_disagree(look: Look) -> Finding | None:
+    """Find connections only one side knows of."""
+    ours = counted = 0
+    for trial in look.case.trials:
+        if trial.server is None or trial.server.connections_counted is None or trial.server.lost:
+            continue
+        connections = trial.summary.connections
+        known, told = connections.prewarmed + connections.opened, trial.server.connections_counted
+        if abs(told - known) > _uncertain(trial):
+            ours, counted = ours + known, counted + told
+    if ours == counted:
+        return None
+    numbers = f"we opened {format_count(ours)} connections, the server counted"
+    if counted > ours:
+        return Finding(
+            f"{numbers} {format_count(counted)}: somebody else uses that server, and its CPU,"
+            " memory and clients are theirs as well",
+            "measure when nobody else does, or against a server of its own (leave --url out)",
+        )
+    return Finding(
+        f"{numbers} only {format_count(counted)}: something between us shares connections, and"
+        " what opening one costs the server is not seen",
+        "connect to the server itself rather than to a proxy; without one, this is a bug: report it",
+    )
+
+
+def _uncertain(trial: Trial) -> int:
+    """Count the connections of which we cannot know whether they reached the server."""
+    kinds = set(FailureKind) - {FailureKind.POOL_EXHAUSTED, FailureKind.POOL_TIMEOUT}
+    return trial.client.abandoned + sum(trial.summary.failures.get(kind, 0) for kind in kinds)
+
+
+def _grown(case: SeenCase, counter: str) -> int:
+    """Add up by how much a counter of the server grew in each trial."""
+    grown = 0
+    for trial in case.trials:
+        if trial.server is not None:
+            before, after = (getattr(r, counter) for r in (trial.server.before, trial.server.after))
+            grown += max((after or 0) - before, 0) if before is not None else 0
+    return grown
+
+
+def _most_connections(case: SeenCase) -> int:
+    return case.processes * (case.max_connections or case.concurrency)
+
+
+def _wider(case: SeenCase) -> int:
+    return min(2 * (case.max_connections or 1), case.concurrency)
+
+
+def _differ_in_pool_only(one: SeenCase, other: SeenCase) -> bool:
+    apart = {"pool", "max_connections", "pool_timeout_ns"}
+    axes = one.record.axes.keys() | other.record.axes.keys()
+    return all(one.record.axes.get(a) == other.record.axes.get(a) for a in axes - apart)
+
+
+def _whole_intervals(trial: Trial) -> list[Interval]:
+    """Give a trial's series without a last interval that was cut off."""
+    series = list(trial.series)
+    if len(series) > 1:
+        usual = series[1].start_ns - series[0].start_ns
+        if trial.duration_ns - series[-1].start_ns < _WHOLE_INTERVAL * usual:
+            series.pop()
+    return series
+
+
+def _throughputs(series: Sequence[Interval]) -> list[float]:
+    return [interval.throughput for interval in series]
+
+
+def _medians(series: Sequence[Interval]) -> list[float]:
+    return [float(i.response_p50_ns) for i in series if i.response_p50_ns is not None]
+
+
+_QUANTITIES: dict[str, Callable[[Sequence[Interval]], list[float]]] = {
+    "throughput": _throughputs,
+    "the median response time": _medians,
+}
+
+
+def _drift(values: Sequence[float], limits: Thresholds) -> float | None:
+    """Give the second half's difference as a share of the whole; None when chance explains it."""
+    half = len(values) // 2
+    if half < _FEWEST_INTERVALS or not any(values):
+        return None
+    first, second = values[:half], values[-half:]
+    difference = fmean(second) - fmean(first)
+    error = sqrt((variance(first) + variance(second)) / half)
+    share = difference / fmean(values)
+    if abs(share) <= limits.drift or abs(difference) <= limits.drift_errors * error:
+        return None
+    return share
+
+
+def _small_percent(share: float) -> str:
+    return format_percent(share) if share >= 0.001 else "under 0.1 %"  # noqa: PLR2004 - what it says

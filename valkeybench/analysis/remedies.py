@@ -1,0 +1,92 @@
+"""Knows what somebody can do about a case, given what they already do."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from valkeybench.measurement.metrics import FailureKind
+from valkeybench.scenario.model import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.analysis.cases import SeenCase
+
+_ENOUGH_REPEATS = 7
+"""From here on, more of the same noise will not help."""
+
+
+def less_client_cpu(case: SeenCase) -> str:
+    """Say how to give the client time to spare."""
+    if not case.pool.is_pooled:
+        return (
+            "this is what opening a connection for each command costs; use a pool, or compare at a"
+            " load both can carry (a longer --think)"
+        )
+    if case.think_ns == 0:
+        return "give handlers think time (--think 10ms): without, they take all there is"
+    each = ceil(case.concurrency / 2)
+    return (
+        f"spread the handlers over more processes (--processes {2 * case.processes}"
+        f" --concurrency {each}); more connections cannot help"
+    )
+
+
+def serve_all(case: SeenCase) -> str:
+    """Say how to keep handlers from starving."""
+    if not case.pool.waits:
+        return "use fewer handlers (--concurrency), until client and server keep up with all"
+    size = case.max_connections or 1
+    larger = f"a larger pool (--max-conn {min(2 * size, case.concurrency)})"
+    if case.pool is Pool.FAIR:
+        return f"this pool already serves in order; use {larger}, or longer think time (--think)"
+    fair = "a pool that serves in order (--pool fair)"
+    if case.think_ns == 0:
+        return f"give handlers think time (--think 10ms), or use {fair}"
+    return f"use {larger}, or {fair}"
+
+
+def more_repeats(case: SeenCase) -> str:
+    """Say how to get repeats that agree."""
+    todo = []
+    if len(case.trials) < _ENOUGH_REPEATS:
+        todo.append(f"repeat more (--repeats {_ENOUGH_REPEATS})")
+    if any(trial.client.pinned_to is None for trial in case.trials):
+        todo.append("keep client and server on CPUs of their own (--pin auto)")
+    todo.append("measure on a quieter machine")
+    return ", or ".join(todo)
+
+
+def mend_failures(case: SeenCase, kinds: Sequence[str]) -> str:
+    """Say what to do about each kind of failure, in the order given."""
+    known = [FailureKind(kind) for kind in kinds if kind in set(FailureKind)]
+    advice = [f"{kind}: {_mend(case, kind)}" for kind in known]
+    return "; ".join(advice) or "see what the server answered"
+
+
+def _mend(case: SeenCase, kind: FailureKind) -> str:
+    """Say what to do about one kind of failure."""
+    size = case.max_connections or 1
+    larger = f"a larger pool (--max-conn {min(2 * size, case.concurrency)})"
+    match kind:
+        case FailureKind.POOL_EXHAUSTED:
+            return f"use {larger} or one that waits (--pool blocking)"
+        case FailureKind.POOL_TIMEOUT:
+            return f"use {larger} or wait longer (--pool-timeout)"
+        case FailureKind.CONNECT_TIMEOUT:
+            return "open fewer connections at once, or allow more time (--connect-timeout)"
+        case FailureKind.CONNECT_REFUSED:
+            return "see that the server listens there, and that ports are left on this machine"
+        case FailureKind.MAX_CLIENTS:
+            return "raise maxclients on the server, or use a smaller pool or fewer processes"
+        case FailureKind.AUTH:
+            return "check user name, password and what the user may do"
+        case FailureKind.TLS:
+            return "check certificates and the server's TLS settings"
+        case FailureKind.TIMEOUT:
+            return "see what keeps the server busy, or allow more time (--socket-timeout)"
+        case FailureKind.RESET:
+            return "see why the server or something on the way closes connections"
+        case FailureKind.REPLY_ERROR:
+            return "check the command and the type of its keys"

@@ -1,0 +1,208 @@
+"""How a handler gets a client to ask with: the pool policies, each as one callable.
+
+An `Asker` is what a handler calls for each command. Its lease holds the instants.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from valkeybench.load.connections import (
+    FairQueue,
+    Lease,
+    RaisingPool,
+    TimedConnection,
+    TimedTlsConnection,
+    TimedUnixConnection,
+    WaitingPool,
+)
+from valkeybench.scenario.model import Clients, Handshake, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valkeybench.load.ledger import Ledger, Shared
+    from valkeybench.scenario.model import Case
+    from valkeybench.server.endpoint import Endpoint
+
+    AnyPool = RaisingPool | WaitingPool
+
+_BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.01, 1.0
+"""What redis-py 8 uses for its own retries; here only when a scenario asks for retries."""
+
+
+def client_settings(case: Case, endpoint: Endpoint, shared: Shared) -> dict[str, Any]:
+    """Give redis-py's keyword arguments for a case, nothing left to its defaults."""
+    settings = {
+        **endpoint.connection_kwargs(),
+        "socket_timeout": _seconds(case.socket_timeout_ns),
+        "socket_connect_timeout": _seconds(case.connect_timeout_ns),
+        "decode_responses": case.decode_responses,
+        "protocol": case.protocol,
+        "retry": CountingRetry(case.retries, shared),
+    }
+    if endpoint.path is not None:
+        del settings["socket_connect_timeout"]
+    if case.handshake is Handshake.MINIMAL:
+        settings["driver_info"] = None
+        settings["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
+    return settings
+
+
+def connection_class(endpoint: Endpoint) -> type[redis.Connection]:
+    """Choose the timed connection that reaches the endpoint."""
+    if endpoint.path is not None:
+        return TimedUnixConnection
+    return TimedTlsConnection if endpoint.tls else TimedConnection
+
+
+def make_pool(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool:
+    """Build the pool a case's handlers share."""
+    settings = {
+        **client_settings(case, endpoint, ledger.shared),
+        "connection_class": connection_class(endpoint),
+        "max_connections": case.max_connections,
+        "ledger": ledger,
+    }
+    if case.pool is Pool.RAISING:
+        return RaisingPool(**settings)
+    settings["timeout"] = _seconds(case.pool_timeout_ns)
+    if case.pool is Pool.FAIR:
+        settings["queue_class"] = FairQueue
+    return WaitingPool(**settings)
+
+
+class CountingRetry(Retry):
+    """redis-py's retry with a count. No retries is no retries: never what redis-py defaults to."""
+
+    def __init__(self, retries: int, shared: Shared) -> None:
+        backoff = (
+            ExponentialWithJitterBackoff(base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS)
+            if retries
+            else NoBackoff()
+        )
+        super().__init__(backoff, retries)
+        self._shared = shared
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CountingRetry:
+        """Stay one: each connection copies its retry, and the count is common to all."""
+        return self
+
+    def call_with_retry(
+        self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Try, and count every time it is tried again."""
+        if not self._retries:
+            return super().call_with_retry(do, fail, *args, **kwargs)
+        failures = 0
+
+        def counted_fail(*details: Any) -> Any:
+            nonlocal failures
+            failures += 1
+            if failures <= self._retries:
+                self._shared.retried()
+            return fail(*details)
+
+        return super().call_with_retry(do, counted_fail, *args, **kwargs)
+
+
+class SharedClient:
+    """Asks with one client kept over the common pool: the usual way."""
+
+    def __init__(self, pool: AnyPool) -> None:
+        self.lease = Lease(pool, pool.count_in_use)
+        self.ask = redis.Redis(connection_pool=self.lease).execute_command
+
+
+class SuccessiveClients:
+    """Asks with a new client for each command, over the common pool."""
+
+    def __init__(self, pool: AnyPool, ledger: Ledger) -> None:
+        self.lease = Lease(pool, pool.count_in_use)
+        self._ledger = ledger
+
+    def ask(self, *command: str) -> Any:
+        """Build a client and send one command with it."""
+        begun = clock()
+        client = redis.Redis(connection_pool=self.lease)
+        self._ledger.notes.construct += clock() - begun
+        self.lease.opened = True
+        return client.execute_command(*command)
+
+
+class NoPool:
+    """Asks with a new client and a new connection for each command, closed after it."""
+
+    def __init__(self, case: Case, endpoint: Endpoint, ledger: Ledger) -> None:
+        self.lease: Lease
+        self._ledger = ledger
+        self._connection_class = connection_class(endpoint)
+        self._settings = client_settings(case, endpoint, ledger.shared)
+        if endpoint.tls:
+            self._settings["ssl"] = True
+        if endpoint.path is not None:
+            self._settings["unix_socket_path"] = self._settings.pop("path")
+
+    def ask(self, *command: str) -> Any:
+        """Build a client, connect, send one command, close."""
+        client = redis.Redis(**self._settings)
+        own = client.connection_pool
+        own.connection_class = self._connection_class
+        own.connection_kwargs["ledger"] = self._ledger
+        self.lease = client.connection_pool = Lease(own, _no_pool_to_count)
+        try:
+            return client.execute_command(*command)
+        finally:
+            # The client closes what it holds now and once more when it is collected,
+            # possibly in the middle of the next command: not through the lease, then.
+            client.connection_pool = own
+            client.close()
+
+
+class Tallied:
+    """Asks as another does, and counts the distinct replies."""
+
+    MOST_REPLIES = 1000
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self.replies: dict[str, int] = {}
+
+    @property
+    def lease(self) -> Lease:
+        """Give the lease of the one that asks."""
+        return self._asker.lease
+
+    def ask(self, *command: str) -> Any:
+        """Send one command and count its reply."""
+        reply = self._asker.ask(*command)
+        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+        if text in self.replies or len(self.replies) < self.MOST_REPLIES:
+            self.replies[text] = self.replies.get(text, 0) + 1
+        return reply
+
+
+Asker = SharedClient | SuccessiveClients | NoPool | Tallied
+
+
+def make_asker(case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Ledger) -> Asker:
+    """Choose how one handler asks; `pool` is None exactly when the policy is `none`."""
+    if pool is None:
+        return NoPool(case, endpoint, ledger)
+    if case.clients is Clients.SUCCESSIVE:
+        return SuccessiveClients(pool, ledger)
+    return SharedClient(pool)
+
+
+def _no_pool_to_count() -> int:
+    return -1
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9

@@ -1,0 +1,258 @@
+"""redis-py's connections and pools with the phases of opening a connection timed.
+
+Nothing of redis-py is patched: connections are subclasses given by `connection_class=`,
+pools are subclasses, and what they override is called only when something is opened or
+closed. A command over a connection that is there runs redis-py's own code untouched.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from queue import Empty, Full
+from threading import Lock
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valkeybench.load.ledger import Ledger
+
+
+class _Timed:
+    """What timing adds to any of redis-py's connection classes."""
+
+    notes_socket_itself = False
+    """Whether the class says when there is a socket, or leaves it to `_connect` here."""
+
+    def __init__(self, *args: Any, ledger: Ledger, **kwargs: Any) -> None:
+        self._ledger = ledger
+        self.fresh = False
+        super().__init__(*args, **kwargs)
+
+    def _connect(self) -> socket.socket:
+        notes = self._ledger.notes
+        begun, tls_before = clock(), notes.tls_context + notes.tls
+        sock: socket.socket = super()._connect()  # type: ignore[misc]  # of the class mixed with
+        tls = notes.tls_context + notes.tls - tls_before
+        notes.connect += clock() - begun - tls
+        if not self.notes_socket_itself:
+            self._note_opened()
+        return sock
+
+    def _note_opened(self) -> None:
+        """Note that there is a socket; `fresh` tells the lease to look into the notes."""
+        self._ledger.notes.connections += 1
+        self._ledger.shared.opened()
+        self.fresh = True
+
+    def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        begun = clock()
+        notes = self._ledger.notes
+        send: Callable[..., Any] = self.send_command
+        read: Callable[..., Any] = self.read_response
+
+        def counted_send(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's own
+            notes.round_trips += 1
+            return send(*args, **kwargs)
+
+        def counted_read(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's own
+            try:
+                return read(*args, **kwargs)
+            except redis.ResponseError:
+                notes.refused += 1
+                raise
+
+        # Shadowed for the length of the handshake only, so that no command pays for it.
+        self.send_command, self.read_response = counted_send, counted_read
+        try:
+            super().on_connect_check_health(check_health)  # type: ignore[misc]  # as above
+        finally:
+            del self.send_command, self.read_response
+            notes.handshake += clock() - begun
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - redis-py's own
+        if self._sock is not None:
+            self._ledger.shared.closed()
+        super().disconnect(*args, **kwargs)  # type: ignore[misc]  # as above
+
+
+class TimedConnection(_Timed, redis.Connection):
+    """A TCP connection that notes what opening it took."""
+
+
+class TimedUnixConnection(_Timed, redis.UnixDomainSocketConnection):
+    """A unix socket connection that notes what opening it took."""
+
+
+class TimedTlsConnection(_Timed, redis.SSLConnection):
+    """A TLS connection that notes what opening it took, TCP and TLS apart."""
+
+    notes_socket_itself = True
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> socket.socket:
+        begun = clock()
+        self._note_opened()
+        observed = _ObservedSocket(sock)
+        try:
+            wrapped: socket.socket = super()._wrap_socket_with_ssl(observed)
+        except BaseException:
+            observed.close()
+            self._ledger.shared.closed()
+            raise
+        self._ledger.notes.tls_context += observed.wrapped_at - begun
+        self._ledger.notes.tls += clock() - observed.wrapped_at
+        return wrapped
+
+
+class _ObservedSocket(socket.socket):
+    """A socket that notes when an SSL context takes it over.
+
+    redis-py builds the context and negotiates in one method. The context takes the file
+    descriptor with `detach` right before negotiating, which is the border between the two.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        timeout = sock.gettimeout()
+        super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        self.settimeout(timeout)
+        self.wrapped_at = clock()
+
+    def detach(self) -> int:
+        self.wrapped_at = clock()
+        return super().detach()
+
+
+class _NotesConstruction:
+    """Makes a pool note what building a connection object took."""
+
+    connection_kwargs: dict[str, Any]
+
+    def make_connection(self) -> Any:
+        notes = self.connection_kwargs["ledger"].notes
+        begun = clock()
+        try:
+            return super().make_connection()  # type: ignore[misc]  # of the pool mixed with
+        finally:
+            notes.construct += clock() - begun
+
+
+class RaisingPool(_NotesConstruction, redis.ConnectionPool):
+    """redis-py's ConnectionPool."""
+
+    def count_in_use(self) -> int:
+        """Count the connections taken."""
+        return len(self._in_use_connections)
+
+
+class WaitingPool(_NotesConstruction, redis.BlockingConnectionPool):
+    """redis-py's BlockingConnectionPool."""
+
+    def count_in_use(self) -> int:
+        """Count the connections taken: what is not in the queue."""
+        return self.max_connections - len(self.pool.queue)  # type: ignore[no-any-return]  # redis-py is untyped here
+
+
+class FairQueue:
+    """A last-in-first-out queue whose waiters are served first come, first served.
+
+    redis-py's pool puts a connection back and only then wakes a waiter; a busy handler
+    takes it again before the waiter runs, and with little think time the waiters starve.
+    Here a connection that comes back goes straight to who waited longest. It has what
+    `BlockingConnectionPool(queue_class=...)` asks of a queue.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self.maxsize = maxsize
+        self.queue: list[Any] = []
+        self._waiters: deque[_Waiter] = deque()
+        self._lock = Lock()  # guards both; nothing is waited for while holding it
+
+    def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a queue holds anything
+        """Hand the item to the longest waiter, or keep it; raises Full."""
+        with self._lock:
+            if self._waiters:
+                self._waiters.popleft().serve(item)
+            elif len(self.queue) < self.maxsize:
+                self.queue.append(item)
+            else:
+                raise Full
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002 - queue.Queue's signature
+        """Take an item, waiting up to `timeout` seconds (None: for ever); raises Empty."""
+        with self._lock:
+            if self.queue:
+                return self.queue.pop()
+            if not block:
+                raise Empty
+            waiter = _Waiter()
+            self._waiters.append(waiter)
+        if waiter.served.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+            return waiter.item
+        with self._lock:
+            # It may have been served between giving up and getting the lock.
+            if waiter.served.acquire(blocking=False):
+                return waiter.item
+            self._waiters.remove(waiter)
+        raise Empty
+
+
+class _Waiter:
+    __slots__ = ("item", "served")
+
+    def __init__(self) -> None:
+        self.item: Any = None
+        self.served = Lock()
+        self.served.acquire()
+
+    def serve(self, item: Any) -> None:  # noqa: ANN401 - a queue holds anything
+        self.item = item
+        self.served.release()
+
+
+class Lease:
+    """One handler's view of a pool, which notes when a connection is taken and given back.
+
+    It stands where redis-py's client expects its pool. After a command, `held` and
+    `replied` are the instants a connection was in hand and the reply was parsed, `opened`
+    says whether anything had to be built or opened, and `in_use` is the number of
+    connections taken when the handler asked.
+    """
+
+    __slots__ = ("_count", "_give", "_pool", "_take", "held", "in_use", "opened", "replied")
+
+    def __init__(self, pool: redis.ConnectionPool, count_in_use: Callable[[], int]) -> None:
+        self._pool = pool
+        self._take = pool.get_connection
+        self._give = pool.release
+        self._count = count_in_use
+        self.held = self.replied = 0
+        self.in_use = -1
+        self.opened = False
+
+    def get_connection(self) -> redis.Connection:
+        """Take a connection."""
+        self.in_use = self._count()
+        connection = self._take()
+        if connection.fresh:
+            self._collect(connection)
+        self.held = clock()
+        return connection
+
+    def release(self, connection: redis.Connection) -> None:
+        """Give the connection back."""
+        self.replied = clock()
+        if connection.fresh:  # it was opened again within the command: a retry
+            self._collect(connection)
+        self._give(connection)
+
+    def _collect(self, connection: redis.Connection) -> None:
+        connection.fresh = False
+        self.opened = True
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the pool has
+        """Be the pool in everything else."""
+        return getattr(self._pool, name)

@@ -1,0 +1,58 @@
+"""The one place that knows what redis-py's exceptions mean."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import redis
+
+from valkeybench.measurement.metrics import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AUTH_CODES = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+
+def failure_kind(error: BaseException) -> FailureKind:
+    """Say why a command failed.
+
+    By type where redis-py has one, by its wording where it has not: a blocking pool's
+    timeout is a bare ConnectionError, and so is a server that is full.
+    """
+    text = str(error)
+    if isinstance(error, redis.exceptions.MaxConnectionsError):
+        return FailureKind.POOL_EXHAUSTED
+    if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
+        return FailureKind.AUTH
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return FailureKind.AUTH
+    if isinstance(error, redis.TimeoutError):
+        connecting = "connecting" in text
+        return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
+    if isinstance(error, redis.ConnectionError):
+        return _connection_failure(error, text)
+    if isinstance(error, redis.ResponseError):
+        return FailureKind.AUTH if text.startswith(_AUTH_CODES) else FailureKind.REPLY_ERROR
+    return FailureKind.RESET if isinstance(error, OSError) else FailureKind.REPLY_ERROR
+
+
+def _connection_failure(error: redis.ConnectionError, text: str) -> FailureKind:
+    if text == "No connection available.":
+        return FailureKind.POOL_TIMEOUT
+    if "max number of clients" in text:
+        return FailureKind.MAX_CLIENTS
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        return FailureKind.TLS
+    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in _causes(error)):
+        return FailureKind.RESET
+    # redis-py words a failed connect "Error 111 connecting to host:port. …".
+    return FailureKind.CONNECT_REFUSED if "connecting to" in text else FailureKind.RESET
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -1,0 +1,71 @@
+"""Counts what opening connections took: the slow path's notebook, one for each process.
+
+Opening happens inside redis-py, deep below the handler that caused it; the notes it makes
+on its way wait here, per handler, until the handler collects them.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class OpeningNotes:
+    """What one handler's command had to open: nanoseconds by phase, and counts.
+
+    Zero means that it did not happen. Field order is the order of an OPENED_ROW's tail.
+    """
+
+    construct: int = 0
+    connect: int = 0
+    tls_context: int = 0
+    tls: int = 0
+    handshake: int = 0
+    connections: int = 0
+    round_trips: int = 0
+    refused: int = 0
+
+    def take(self) -> tuple[int, ...]:
+        """Give the notes in field order, and start afresh."""
+        taken = tuple(getattr(self, name) for name in _FIELDS)
+        for name in _FIELDS:
+            setattr(self, name, 0)
+        return taken
+
+
+_FIELDS = tuple(field.name for field in fields(OpeningNotes))
+
+
+class Ledger(threading.local):
+    """One process's notes on connections; each thread sees its own `notes`."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.notes = OpeningNotes()
+        self.shared = shared
+
+
+class Shared:
+    """Connections open now and at most, and retries, over all threads of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.open = 0
+        self.open_max = 0
+        self.retries = 0
+
+    def opened(self) -> None:
+        """Note that a socket was opened."""
+        with self._lock:
+            self.open += 1
+            self.open_max = max(self.open_max, self.open)
+
+    def closed(self) -> None:
+        """Note that a socket was closed."""
+        with self._lock:
+            self.open -= 1
+
+    def retried(self) -> None:
+        """Note that redis-py tried a command again."""
+        with self._lock:
+            self.retries += 1

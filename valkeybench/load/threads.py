@@ -1,0 +1,272 @@
+"""The `threads` driver: handlers are threads sharing redis-py's synchronous pool."""
+
+from __future__ import annotations
+
+import threading
+from itertools import cycle, islice
+from time import perf_counter_ns as clock
+from time import sleep
+from typing import TYPE_CHECKING
+
+from valkeybench.load.asking import Tallied, make_asker, make_pool
+from valkeybench.load.driver import Cost, summed_replies
+from valkeybench.load.failures import failure_kind
+from valkeybench.load.ledger import Ledger, Shared
+from valkeybench.measurement.histogram import Histogram
+from valkeybench.measurement.measurement import Measurement, Opening
+from valkeybench.measurement.metrics import OPENING, Phase
+from valkeybench.measurement.recorder import (
+    COMMAND_ROW,
+    FAILED_ROW,
+    KINDS,
+    OPENED_ROW,
+    Recorder,
+    Window,
+)
+from valkeybench.plan.arrivals import think_times
+from valkeybench.plan.workload import command_table
+from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valkeybench.load.asking import Asker
+    from valkeybench.plan.trial import Trial
+    from valkeybench.server.endpoint import Endpoint
+
+_ROWS_TOGETHER = 1 << 16
+_FEWEST_ROWS, _MOST_ROWS = 128, 1024
+"""Rows a handler keeps before it hands them over: few enough for a thousand handlers, enough
+to make the vectorised part cheap."""
+
+_GRACE_NS = 6 * SECOND
+"""How long handlers may take to end the command under way when the window has closed:
+more than redis-py's default socket timeout of 5 s."""
+
+_KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+_UNUSED_ROW = (0, 0, 0, 0, 0)
+"""Ended before any window opened, so it counts nowhere."""
+
+
+class ThreadsDriver:
+    """Sends one process's share of a trial with threads, and tells what it saw."""
+
+    def __init__(self, trial: Trial, endpoint: Endpoint, *, process: int) -> None:
+        self._trial = trial
+        self._endpoint = endpoint
+        self._process = process
+        self._ledger = Ledger(Shared())
+        case = trial.case
+        self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
+        self._prewarm_rows: list[tuple[int, ...]] = []
+        self._prewarm_ns = 0
+
+    def prewarm(self) -> None:
+        """Open every connection of the pool before the load; raises what redis-py raises."""
+        if self._pool is None or not self._trial.prewarm:
+            return
+        begun = clock()
+        self._ledger.notes.take()
+        taken = []
+        try:
+            for _ in range(self._pool.max_connections):
+                connection = self._pool.get_connection()
+                connection.fresh = False
+                taken.append(connection)
+                self._prewarm_rows.append(self._ledger.notes.take())
+        finally:
+            for connection in taken:
+                self._pool.release(connection)
+        self._prewarm_ns = clock() - begun
+
+    def drive(self, window: Window) -> Measurement:
+        """Send until the window closes, and give what was seen in it."""
+        recorder = Recorder(
+            window,
+            pooled=self._pool is not None,
+            capacity=self._pool.max_connections if self._pool else 0,
+        )
+        handlers = self._make_handlers(recorder)
+        for handler in handlers:
+            handler.thread.start()
+        cost = self._watch(recorder)
+        abandoned = self._finish(handlers, recorder)
+        return self._measurement(recorder, handlers, cost, abandoned)
+
+    def _make_handlers(self, recorder: Recorder) -> list[_Handler]:
+        trial, case = self._trial, self._trial.case
+        seed = f"{trial.seed}/{self._process}"
+        table = command_table(
+            trial.commands, seed=seed, prefix=trial.key_prefix, value_size=case.value_size
+        )
+        rows = min(max(_ROWS_TOGETHER // case.concurrency, _FEWEST_ROWS), _MOST_ROWS)
+        handlers = []
+        for number in range(case.concurrency):
+            asker: Asker = make_asker(case, self._endpoint, self._pool, self._ledger)
+            handlers.append(
+                _Handler(
+                    Tallied(asker) if trial.tally_replies else asker,
+                    commands=islice(
+                        cycle(table), number * len(table) // case.concurrency, None
+                    ),
+                    pauses=think_times(case.think, seed=f"{seed}/{number}"),
+                    recorder=recorder,
+                    ledger=self._ledger,
+                    rows=rows,
+                )
+            )
+        return handlers
+
+    def _watch(self, recorder: Recorder) -> Cost:
+        """Sleep through the window, looking up only at the borders of its intervals."""
+        series, window = recorder.series, recorder.window
+        _sleep_until(window.opens)
+        before = Cost.now()
+        for interval in range(series.length):
+            series.open_connections[interval] = self._ledger.shared.open
+            _sleep_until(min(window.opens + (interval + 1) * series.interval_ns, window.closes))
+        return Cost.now() - before
+
+    def _finish(self, handlers: list[_Handler], recorder: Recorder) -> int:
+        """Wait for commands under way to end; count those that do not as unfinished."""
+        patience = recorder.window.closes + _GRACE_NS
+        for handler in handlers:
+            handler.thread.join(max(patience - clock(), 0) / SECOND)
+        stuck = [handler for handler in handlers if handler.thread.is_alive()]
+        for handler in stuck:
+            recorder.abandon(handler.begun)
+        return len(stuck)
+
+    def _measurement(
+        self, recorder: Recorder, handlers: list[_Handler], cost: Cost, abandoned: int
+    ) -> Measurement:
+        columns = list(zip(*self._prewarm_rows, strict=True))
+        askers = [handler.asker for handler in handlers]
+        return Measurement(
+            window_ns=recorder.window.length_ns,
+            completed=recorder.completed,
+            unfinished=recorder.unfinished,
+            retries=self._ledger.shared.retries,
+            abandoned=abandoned,
+            failures=recorder.failures,
+            histograms=recorder.histograms(),
+            prewarm=_prewarm_histograms(columns),
+            prewarm_ns=self._prewarm_ns,
+            prewarmed=Opening(*(sum(column) for column in columns[len(OPENING) :])),
+            warmup=recorder.warmup,
+            opened=recorder.opened,
+            open_max=self._ledger.shared.open_max,
+            in_use=recorder.in_use if self._pool else recorder.in_use[:0],
+            handlers=tuple(sorted(handler.completed for handler in handlers)),
+            replies=summed_replies(
+                asker.replies for asker in askers if isinstance(asker, Tallied)
+            ),
+            series=recorder.series,
+            cpu_ns=cost.cpu_ns,
+            voluntary_switches=cost.voluntary_switches,
+            involuntary_switches=cost.involuntary_switches,
+        )
+
+
+class _Handler:
+    """One thread: thinks, asks, notes four instants, and hands full blocks over."""
+
+    def __init__(  # noqa: PLR0913 - a handler brings all its parts together
+        self,
+        asker: Asker,
+        *,
+        commands: Iterator[tuple[str, ...]],
+        pauses: Iterator[float],
+        recorder: Recorder,
+        ledger: Ledger,
+        rows: int,
+    ) -> None:
+        self.asker = asker
+        self.completed = 0
+        self.begun = 0
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self._commands = commands
+        self._pauses = pauses
+        self._recorder = recorder
+        self._ledger = ledger
+        self._block = bytearray(rows * COMMAND_ROW.size)
+        self._opened = bytearray()
+        self._failed = bytearray()
+
+    def _run(self) -> None:
+        filled = len(self._block)
+        while filled == len(self._block):
+            filled = self._fill_block()
+            self._hand_over(filled)
+
+    def _fill_block(self) -> int:
+        """Ask until the block is full or the window closes; give the bytes filled.
+
+        This is the hot path: what it does besides asking is what valkeybench costs.
+        """
+        asker, ask, closes = self.asker, self.asker.ask, self._recorder.window.closes
+        block, pack = self._block, COMMAND_ROW.pack_into
+        offsets = range(0, len(block), COMMAND_ROW.size)
+        for offset, command, pause in zip(offsets, self._commands, self._pauses, strict=False):
+            if pause:
+                self._think(pause)
+            self.begun = begun = clock()
+            if begun >= closes:
+                return offset
+            try:
+                ask(*command)
+            except Exception as error:  # noqa: BLE001 - a failed command is data, whatever it raised
+                self._note_failed(begun, clock(), error)
+                pack(block, offset, *_UNUSED_ROW)
+                continue
+            done = clock()
+            lease = asker.lease
+            if lease.opened:
+                lease.opened = False
+                self._note_opened(begun, done)
+                pack(block, offset, *_UNUSED_ROW)
+            else:
+                pack(block, offset, begun, lease.held, lease.replied, done, lease.in_use)
+        return len(block)
+
+    def _think(self, pause: float) -> None:
+        """Pause, but not beyond the closing of the window."""
+        left = (self._recorder.window.closes - clock()) / SECOND
+        if left > 0:
+            sleep(min(pause, left))
+
+    def _note_opened(self, begun: int, done: int) -> None:
+        lease = self.asker.lease
+        self._opened += OPENED_ROW.pack(
+            begun, lease.held, lease.replied, done, lease.in_use, *self._ledger.notes.take()
+        )
+
+    def _note_failed(self, begun: int, done: int, error: Exception) -> None:
+        *_, connections, round_trips, refused = self._ledger.notes.take()
+        # Without a pool there may be no lease yet, and nothing was asked of it.
+        lease = getattr(self.asker, "lease", None)
+        in_use = -1 if lease is None else lease.in_use
+        kind = _KIND_NUMBER[failure_kind(error)]
+        self._failed += FAILED_ROW.pack(
+            begun, done, in_use, kind, connections, round_trips, refused
+        )
+
+    def _hand_over(self, filled: int) -> None:
+        with memoryview(self._block)[:filled] as rows:
+            self.completed += self._recorder.record(rows)
+        if self._opened:
+            self.completed += self._recorder.record_opened(bytes(self._opened))
+            self._opened.clear()
+        if self._failed:
+            self._recorder.record_failed(bytes(self._failed))
+            self._failed.clear()
+
+
+def _prewarm_histograms(columns: list[tuple[int, ...]]) -> dict[Phase, Histogram]:
+    phases = zip(OPENING, columns, strict=False)
+    return {phase: Histogram.of(lasted) for phase, lasted in phases if any(lasted)}
+
+
+def _sleep_until(instant: int) -> None:
+    while (left := instant - clock()) > 0:
+        sleep(left / SECOND)

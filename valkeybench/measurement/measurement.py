@@ -1,0 +1,124 @@
+"""What one process saw in one trial; measurements add up, and the empty one is zero."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from valkeybench.measurement.histogram import Histogram
+from valkeybench.measurement.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from valkeybench.measurement.metrics import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Connections opened: how many, and what setting them up took.
+
+    `round_trips` counts set-up commands that each waited for its reply; `refused` those
+    the server answered with an error.
+    """
+
+    connections: int = 0
+    round_trips: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Opening) -> Opening:
+        """Count both."""
+        return Opening(
+            self.connections + other.connections,
+            self.round_trips + other.round_trips,
+            self.refused + other.refused,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What was seen in the window, by one process or by several added up.
+
+    `window_ns` is process time: two processes watching the same second make two seconds,
+    so `completed / window_ns` is the throughput of the average process. `open_max` adds
+    up too, which makes it the most connections all processes together can have had open.
+    `handlers` holds completed commands for each handler, sorted, so that the order in
+    which measurements are added does not show.
+    """
+
+    window_ns: int = 0
+    completed: int = 0
+    unfinished: int = 0
+    dropped: int = 0
+    retries: int = 0
+    abandoned: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[Phase, Histogram] = field(default_factory=dict)
+    prewarm: Mapping[Phase, Histogram] = field(default_factory=dict)
+    prewarm_ns: int = 0
+    prewarmed: Opening = field(default_factory=Opening)
+    warmup: Opening = field(default_factory=Opening)
+    opened: Opening = field(default_factory=Opening)
+    open_max: int = 0
+    in_use: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    handlers: tuple[int, ...] = ()
+    replies: Mapping[str, int] = field(default_factory=dict)
+    series: Series = field(default_factory=lambda: Series.of_length(0, 0))
+    cpu_ns: int = 0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Count the commands that failed, whatever the kind."""
+        return sum(self.failures.values())
+
+    @property
+    def attempted(self) -> int:
+        """Count every command that was begun or due in the window."""
+        return self.completed + self.failed + self.unfinished + self.dropped
+
+    def __add__(self, other: Measurement) -> Measurement:
+        """Hold what both saw."""
+        if not isinstance(other, Measurement):
+            return NotImplemented
+        special = {
+            "failures": _tally(self.failures, other.failures),
+            "replies": _tally(self.replies, other.replies),
+            "histograms": _merge(self.histograms, other.histograms),
+            "prewarm": _merge(self.prewarm, other.prewarm),
+            "in_use": _pad_add(self.in_use, other.in_use),
+            "handlers": tuple(sorted(self.handlers + other.handlers)),
+        }
+        summed = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(self)
+            if f.name not in special
+        }
+        return Measurement(**special, **summed)
+
+
+def _tally(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(one) + Counter(other)).items()))
+
+
+def _merge(
+    one: Mapping[Phase, Histogram], other: Mapping[Phase, Histogram]
+) -> dict[Phase, Histogram]:
+    both = {**other, **one}
+    return {
+        phase: one[phase] + other[phase] if phase in one and phase in other else both[phase]
+        for phase in sorted(both)
+    }
+
+
+def _pad_add(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    total = np.zeros(max(one.size, other.size), np.int64)
+    total[: one.size] += one
+    total[: other.size] += other
+    return total

@@ -1,0 +1,147 @@
+"""What a server says of itself: which INFO field means what, under which of its names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Flavour(StrEnum):
+    """Whose server it is."""
+
+    VALKEY = "valkey"
+    REDIS = "redis"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReading:
+    """The server's own numbers at one instant. None is what it did not or may not tell us."""
+
+    at_ns: int
+    """When it was read, on the clock of `time.perf_counter_ns`."""
+    connected_clients: int | None = None
+    total_connections_received: int | None = None
+    rejected_connections: int | None = None
+    used_memory: int | None = None
+    """Bytes, everything together."""
+    mem_clients_normal: int | None = None
+    """Bytes of ordinary clients; the server brings it up to date only about once a second."""
+    cpu_ns: int | None = None
+    """User and system time of the main thread, or of the whole process if it tells only that."""
+    commands_processed: int | None = None
+    error_replies: int | None = None
+    blocked_clients: int | None = None
+    evicted_keys: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What stays the same during a run. None is what the server did not or may not tell us."""
+
+    version: str | None = None
+    flavour: Flavour | None = None
+    mode: str | None = None
+    """`standalone`, `cluster` or `sentinel`."""
+    role: str | None = None
+    """`master` or `slave`, as the protocol says it."""
+    maxclients: int | None = None
+    connected_clients: int | None = None
+    """At first look, the one who looked included."""
+    connected_slaves: int | None = None
+    process_id: int | None = None
+    io_threads: int | None = None
+    tls: bool = False
+    """Whether we speak TLS with it."""
+    missing: tuple[str, ...] = ()
+    """The commands we asked for and may not use: `INFO`, `CLIENT`, `CONFIG`."""
+
+
+def parse_info(text: str) -> dict[str, str]:
+    """Split the reply to INFO into its fields; section titles and what is no field are left out."""
+    lines = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, separator, value in lines if separator}
+
+
+def reading_from_info(info: Mapping[str, object], at_ns: int) -> ServerReading:
+    """Pick the numbers of one instant out of INFO's fields, given as text or as numbers."""
+    cpu_ns = _cpu_ns(info, "used_cpu_user_main_thread", "used_cpu_sys_main_thread")
+    if cpu_ns is None:
+        cpu_ns = _cpu_ns(info, "used_cpu_user", "used_cpu_sys")
+    return ServerReading(
+        at_ns=at_ns,
+        connected_clients=_count(info, "connected_clients"),
+        total_connections_received=_count(info, "total_connections_received"),
+        rejected_connections=_count(info, "rejected_connections"),
+        used_memory=_count(info, "used_memory"),
+        mem_clients_normal=_count(info, "mem_clients_normal"),
+        cpu_ns=cpu_ns,
+        commands_processed=_count(info, "total_commands_processed"),
+        error_replies=_count(info, "total_error_replies"),
+        blocked_clients=_count(info, "blocked_clients"),
+        evicted_keys=_count(info, "evicted_keys"),
+    )
+
+
+def facts_from_info(
+    info: Mapping[str, object],
+    *,
+    tls: bool = False,
+    maxclients: int | None = None,
+    io_threads: int | None = None,
+    missing: tuple[str, ...] = (),
+) -> ServerFacts:
+    """Pick what does not change out of INFO's (or HELLO's) fields.
+
+    `maxclients` is what the configuration says, used when INFO is silent about it.
+    """
+    reported = _count(info, "maxclients")
+    return ServerFacts(
+        version=_first(info, "valkey_version", "redis_version", "version"),
+        flavour=_flavour(info),
+        mode=_first(info, "server_mode", "redis_mode", "mode"),
+        role=_first(info, "role"),
+        maxclients=maxclients if reported is None else reported,
+        connected_clients=_count(info, "connected_clients"),
+        connected_slaves=_count(info, "connected_slaves"),
+        process_id=_count(info, "process_id"),
+        io_threads=io_threads,
+        tls=tls,
+        missing=missing,
+    )
+
+
+def _flavour(info: Mapping[str, object]) -> Flavour | None:
+    """Tell by the fields only Valkey has; Valkey calls itself Redis in the older ones."""
+    if "valkey_version" in info or Flavour.VALKEY in (info.get("server_name"), info.get("server")):
+        return Flavour.VALKEY
+    return Flavour.REDIS if "redis_version" in info or "server" in info else None
+
+
+def _first(info: Mapping[str, object], *names: str) -> str | None:
+    return next((str(info[name]) for name in names if info.get(name)), None)
+
+
+def _count(info: Mapping[str, object], name: str) -> int | None:
+    number = _number(info, name)
+    return None if number is None else round(number)
+
+
+def _cpu_ns(info: Mapping[str, object], user: str, system: str) -> int | None:
+    """Add two figures in seconds; the sum of which one is unknown is unknown."""
+    seconds = [_number(info, user), _number(info, system)]
+    return None if None in seconds else sum(round(each * SECOND) for each in seconds if each)
+
+
+def _number(info: Mapping[str, object], name: str) -> float | None:
+    """Read a field as a number; what cannot be read was not reported."""
+    try:
+        number = float(str(info[name]))
+    except (KeyError, ValueError):
+        return None
+    return number if abs(number) < float("inf") else None

@@ -1,0 +1,27 @@
+"""What the server said around and during one trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from valkeybench.measurement.reading import ServerReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerWatch:
+    """Readings before prewarming, ready for the load, during it, and after everything closed.
+
+    `own_connections` is how many connections the one who read opened between `before` and
+    `after`; `opens_ns` and `closes_ns` are the trial's window, on the readings' clock.
+    """
+
+    before: ServerReading
+    ready: ServerReading
+    samples: tuple[ServerReading, ...]
+    after: ServerReading
+    own_connections: int
+    opens_ns: int
+    closes_ns: int
+    lost: bool = False

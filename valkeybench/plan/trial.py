@@ -1,0 +1,78 @@
+"""What will be done, as values: the trials of every case, in the order they will run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from valkeybench.scenario.model import Case, Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One timed run of one case."""
+
+    case: Case
+    case_index: int
+    repeat: int
+    seed: str
+    duration_ns: int
+    warmup_ns: int
+    prewarm: bool
+    commands: tuple[str, ...]
+    tally_replies: bool
+    key_prefix: str
+    pin: frozenset[int] | None = None
+    """The CPUs the load process may use; None is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every case of a scenario, and its trials in the order they will run."""
+
+    cases: tuple[Case, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def most_connections(self) -> int:
+        """Give the most connections any trial can hold open at once."""
+        return max(case.most_connections for case in self.cases)
+
+    @property
+    def duration_ns(self) -> int:
+        """Give the time all windows and warm-ups take, start-up not counted."""
+        return sum(trial.warmup_ns + trial.duration_ns for trial in self.trials)
+
+    def placed(self, cpus: frozenset[int] | None) -> Plan:
+        """Give the same plan with its load processes on these CPUs; None is any."""
+        return Plan(self.cases, tuple(replace(trial, pin=cpus) for trial in self.trials))
+
+
+def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
+    """Expand a scenario into trials: each repeat runs every case once, in shuffled order.
+
+    Interleaving keeps slow drifts of the machine from falling on one case alone;
+    shuffling keeps a case from always following the same neighbour.
+    """
+    cases = scenario.cases()
+    draw = Random(scenario.seed)  # noqa: S311 - an order, not cryptography
+    trials: list[Trial] = []
+    for repeat in range(scenario.repeats):
+        for index in draw.sample(range(len(cases)), len(cases)):
+            trials.append(
+                Trial(
+                    case=cases[index],
+                    case_index=index,
+                    repeat=repeat,
+                    seed=f"{scenario.seed}/{index}/{repeat}",
+                    duration_ns=scenario.duration_ns,
+                    warmup_ns=scenario.warmup_ns,
+                    prewarm=scenario.prewarm,
+                    commands=scenario.commands,
+                    tally_replies=scenario.tally_replies,
+                    key_prefix=key_prefix,
+                )
+            )
+    return Plan(cases, tuple(trials))

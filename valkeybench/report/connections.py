@@ -1,0 +1,262 @@
+"""Connections as both ends saw them: the client's count, the server's, and what they cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from valkeybench.report.document import (
+    Align,
+    Callout,
+    Cell,
+    Column,
+    KeyValues,
+    Kind,
+    Note,
+    Paragraph,
+    Table,
+    Tone,
+)
+from valkeybench.scenario.model import Clients
+from valkeybench.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_percent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from valkeybench.report.document import Block
+    from valkeybench.results.runfile import CaseRecord, InUse, Server, Trial
+
+_MOST_LINES = 6
+"""Cases up to which each gets a line of words; more of them get a row of a table."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Connections opened in all trials of a case, as either end counted them.
+
+    `by_server` counts only in trials whose server told; `by_client` in the same ones.
+    """
+
+    by_client: int
+    by_server: int | None
+    rejected: int
+
+    @property
+    def agree(self) -> bool:
+        """Whether both ends say the same; true as well when the server said nothing."""
+        return self.by_server is None or self.by_server == self.by_client
+
+
+def opened(case: CaseRecord) -> Opened:
+    """Count a case's connections at both ends."""
+    told = [
+        trial
+        for trial in case.trials
+        if trial.server is not None and trial.server.connections_counted is not None
+    ]
+    counted = [trial.server.connections_counted or 0 for trial in told if trial.server]
+    connections = [trial.summary.connections for trial in told or case.trials]
+    return Opened(
+        by_client=sum(each.prewarmed + each.opened for each in connections),
+        by_server=sum(counted) if told else None,
+        rejected=sum(_rejected(trial.server) for trial in case.trials if trial.server),
+    )
+
+
+def memory_per_connection(case: CaseRecord) -> float | None:
+    """Give the bytes of server memory one pooled connection took; None when it cannot be told.
+
+    It is what `used_memory` grew by while the pool was opened, over the connections opened
+    then: a connection fresh from its handshake.
+    """
+    grown, connections = 0, 0
+    for trial in case.trials:
+        prewarm, server = trial.client.prewarm, trial.server
+        if prewarm is None or server is None:
+            continue
+        before, ready = server.before.used_memory, server.ready.used_memory
+        if before is not None and ready is not None:
+            grown += ready - before
+            connections += prewarm.connections
+    return grown / connections if connections and grown > 0 else None
+
+
+def connection_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Block]:
+    """Show every case's connections and CPU, and whether the two ends agree."""
+    finished = [case for case in cases if case.summary is not None]
+    if not finished:
+        return
+    yield _table(finished, names)
+    told = [count for count in map(opened, finished) if count.by_server is not None]
+    agreeing = [count for count in told if count.agree]
+    if agreeing and len(agreeing) == len(told):
+        client, server = (
+            sum(count.by_client for count in told),
+            sum(count.by_server or 0 for count in told),
+        )
+        yield Paragraph(
+            text=f"Confirmed by the server's own counter: {format_count(server)} of "
+            f"{format_count(client)} connections."
+        )
+
+
+def disagreements(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Callout]:
+    """Warn of every case whose connections the two ends counted differently."""
+    for case in cases:
+        count = opened(case)
+        if not count.agree:
+            yield Callout(
+                kind=Kind.WARNING,
+                title=f"Warning: the server counted {format_count(count.by_server)} connections "
+                f"where the client opened {format_count(count.by_client)} ({names[case.id]})",
+                text="Somebody else connected during the trial, or a connection was opened that "
+                "the client did not notice, so this case's connection counts are not certain.",
+                remedy="Measure on a server that nobody else uses.",
+            )
+
+
+def in_use_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> KeyValues | Table | None:
+    """Say how many connections handlers found in use when they asked the pool for one."""
+    found = [(case, case.summary.in_use) for case in cases if case.summary and case.summary.in_use]
+    if not found:
+        return None
+    if len(found) <= _MOST_LINES:
+        return KeyValues(pairs=tuple((names[c.id], _in_use_line(c, seen)) for c, seen in found))
+    return Table(
+        columns=(
+            Column(title="case", align=Align.LEFT),
+            *(Column(title=title) for title in ("mean", "p99", "p99.9", "max", "of")),
+        ),
+        rows=tuple(
+            (
+                Cell(names[case.id]),
+                Cell(f"{seen.mean:.1f}"),
+                *(Cell(format_count(n)) for n in (seen.p99, seen.p999, seen.max)),
+                Cell(format_count(_number(case, "max_connections"))),
+            )
+            for case, seen in found
+        ),
+    )
+
+
+def replies_block(
+    cases: Sequence[CaseRecord], names: Mapping[str, str], *, are_connection_ids: bool
+) -> KeyValues | None:
+    """Say what was answered, where the scenario asked; ids tell which connections served."""
+    line = _served_line if are_connection_ids else _replies_line
+    pairs = [
+        (names[case.id], line(case, tallied))
+        for case in cases
+        if (tallied := [trial for trial in case.trials if trial.replies])
+    ]
+    return KeyValues(pairs=tuple(pairs)) if pairs else None
+
+
+def _table(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table:
+    counts = [opened(case) for case in cases]
+    any_rejected = any(count.rejected for count in counts)
+    memories = [memory_per_connection(case) for case in cases]
+    any_memory = any(memory is not None for memory in memories)
+    rows = tuple(
+        (
+            Cell(names[case.id]),
+            Cell(format_count(count.by_client)),
+            Cell(format_count(count.by_server), Tone.PLAIN if count.agree else Tone.WARNING),
+            *([_rejected_cell(count)] if any_rejected else []),
+            *([Cell(format_bytes(memory))] if any_memory else []),
+            Cell(format_percent(_mean(case, _server_cpu))),
+            Cell(format_percent(_mean(case, lambda trial: trial.client.cpu_share))),
+            Cell(format_duration(_cpu_per_command(case))),
+        )
+        for case, count, memory in zip(cases, counts, memories, strict=True)
+    )
+    return Table(
+        columns=(
+            Column(title="case", align=Align.LEFT),
+            Column(title="client", group="opened"),
+            Column(title="server", group="opened"),
+            *([Column(title="rejected")] if any_rejected else []),
+            *([Column(title="memory each", priority=1)] if any_memory else []),
+            Column(title="server", group="CPU", priority=3),
+            Column(title="client", group="CPU"),
+            Column(title="per command", group="CPU", priority=2),
+        ),
+        rows=rows,
+        notes=tuple(_notes(any_memory=any_memory)),
+    )
+
+
+def _notes(*, any_memory: bool) -> Iterable[Note]:
+    yield Note("CPU: 100 % is one core, of the server's main thread or of one client process.")
+    if any_memory:
+        yield Note("memory each: what the server's used memory grew by for a connection opened.")
+
+
+def _rejected_cell(count: Opened) -> Cell:
+    return Cell(format_count(count.rejected), Tone.BAD if count.rejected else Tone.PLAIN)
+
+
+def _rejected(server: Server) -> int:
+    before, after = server.before.rejected_connections, server.after.rejected_connections
+    return max(after - before, 0) if before is not None and after is not None else 0
+
+
+def _server_cpu(trial: Trial) -> float | None:
+    return trial.server.cpu_share if trial.server else None
+
+
+def _mean(case: CaseRecord, share: Callable[[Trial], float | None]) -> float | None:
+    """Average a share of time over the trials, each weighing as much as it lasted."""
+    found = [(value, t.duration_ns) for t in case.trials if (value := share(t)) is not None]
+    whole = sum(duration for _, duration in found)
+    return sum(value * duration for value, duration in found) / whole if whole else None
+
+
+def _cpu_per_command(case: CaseRecord) -> float | None:
+    """Give the client CPU time for each command that ended, failed ones included."""
+    ended = sum(trial.summary.completed + trial.summary.failed for trial in case.trials)
+    return sum(trial.client.cpu_ns for trial in case.trials) / ended if ended else None
+
+
+def _in_use_line(case: CaseRecord, seen: InUse) -> str:
+    of = f" of {_number(case, 'max_connections')}"
+    if _number(case, "processes") > 1:
+        of += " in each process"
+    return f"mean {seen.mean:.1f}, p99 {seen.p99}, p99.9 {seen.p999}, max {seen.max}{of}"
+
+
+def _served_line(case: CaseRecord, trials: Sequence[Trial]) -> str:
+    total = format_count(sum(sum((trial.replies or {}).values()) for trial in trials))
+    who = f"{total} commands"
+    if case.axes.get("clients") == Clients.SUCCESSIVE:
+        who += f" by {total} successive clients"
+    distinct = sorted({len(trial.replies or {}) for trial in trials})
+    served = format_count(distinct[0])
+    if len(distinct) > 1:
+        served += f" to {format_count(distinct[-1])}"
+    served += " connection" if distinct == [1] else " connections"
+    if len(trials) > 1:
+        served += f" in each of {len(trials)} trials"
+    ids = [reply for trial in trials for reply in trial.replies or {}]
+    shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+    return f"{who} were served by {served} (server's client ids {shown})"
+
+
+def _replies_line(_case: CaseRecord, trials: Sequence[Trial]) -> str:
+    tally = sum((Counter(trial.replies or {}) for trial in trials), Counter[str]())
+    shown = [f"{reply!r} {format_count(count)} times" for reply, count in tally.most_common(_SHOWN)]
+    more = [f"{format_count(len(tally) - _SHOWN)} more"] if len(tally) > _SHOWN else []
+    return f"{format_count(tally.total())} replies: {', '.join(shown + more)}"
+
+
+def _number(case: CaseRecord, axis: str) -> int:
+    value = case.axes.get(axis)
+    return value if isinstance(value, int) else 1

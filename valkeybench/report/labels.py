@@ -1,0 +1,124 @@
+"""Names cases by what sets them apart, in words short enough for a table."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from valkeybench.scenario.model import Pool
+from valkeybench.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from valkeybench.results.runfile import CaseRecord
+
+    Axes = Mapping[str, object]
+
+POOL_AXES = ("pool", "max_connections")
+"""The axes that say which pool a case has; all others are the load it bears."""
+
+
+def pool_of(axes: Axes) -> Pool | None:
+    """Tell the pool policy of a case; None when a newer valkeybench wrote one we do not know."""
+    with suppress(ValueError):
+        return Pool(str(axes.get("pool")))
+    return None
+
+
+def pool_label(axes: Axes) -> str:
+    """Name a pool: `no pool`, `blocking 10`."""
+    if pool_of(axes) is Pool.NONE:
+        return "no pool"
+    size = axes.get("max_connections")
+    return f"{axes.get('pool')}" if size is None else f"{axes.get('pool')} {size}"
+
+
+def axis_label(name: str, value: object) -> str:
+    """Say one axis's value in a word or two: `50 handlers`, `think 10ms`."""
+    say = _words().get(name)
+    if say is not None:
+        with suppress(TypeError, ValueError):
+            return say(value)
+    return f"{name.removesuffix('_ns').replace('_', ' ')} {_value(name, value)}"
+
+
+def varied(records: Sequence[Axes]) -> list[str]:
+    """Name the axes on which the records differ, in their order, the pool's own two first.
+
+    An axis that means nothing for a record (`max_connections` without a pool) sets
+    nothing apart.
+    """
+    names = dict.fromkeys(name for axes in records for name in axes)
+    found = [name for name in names if len({_meant(name, axes) for axes in records} - {""}) > 1]
+    return sorted(found, key=lambda name: name not in POOL_AXES)
+
+
+def labels(cases: Sequence[CaseRecord]) -> dict[str, str]:
+    """Give each case, by id, a name made of what sets it apart; a lone case goes by its pool."""
+    found = axes_labels([case.axes for case in cases])
+    if len(set(found)) < len(found):
+        return {case.id: case.id for case in cases}
+    return {case.id: label for case, label in zip(cases, found, strict=True)}
+
+
+def axes_labels(records: Sequence[Axes]) -> list[str]:
+    """Name each of several sets of axis values by what sets it apart from the others."""
+    names = varied(records)
+    return [_label(axes, names) for axes in records]
+
+
+def _label(axes: Axes, names: Sequence[str]) -> str:
+    others = [name for name in names if name not in POOL_AXES]
+    words = [axis_label(name, axes[name]) for name in others if _meant(name, axes)]
+    if len(others) < len(names) or not words:
+        words.insert(0, pool_label(axes))
+    return ", ".join(words)
+
+
+def _meant(name: str, axes: Axes) -> str:
+    """Write a value for comparing; empty when it means nothing in this case."""
+    pool = pool_of(axes)
+    meaningless = name not in axes or (
+        pool is not None
+        and (
+            (name in ("max_connections", "clients") and not pool.is_pooled)
+            or (name == "pool_timeout_ns" and not pool.waits)
+        )
+    )
+    return "" if meaningless else repr(axes[name])
+
+
+def _value(name: str, value: object) -> str:
+    if value is None:
+        return "none"
+    if name.endswith("_ns") and isinstance(value, int | float):
+        return format_duration(value)
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+
+
+def _words() -> dict[str, Callable[[object], str]]:
+    return {
+        "concurrency": lambda n: "1 handler" if n == 1 else f"{n} handlers",
+        "processes": lambda n: "1 process" if n == 1 else f"{n} processes",
+        "clients": lambda kind: f"{kind} clients",
+        "value_size": lambda size: format_bytes(_number(size)),
+        "handshake": lambda kind: f"{kind} handshake",
+        "protocol": lambda version: f"RESP{version}",
+        "decode_responses": lambda yes: "text replies" if yes else "byte replies",
+        "retries": lambda n: "1 retry" if n == 1 else f"{n} retries",
+    }
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float):
+        return value
+    raise TypeError(value)
+
+
+def short_duration(nanoseconds: float) -> str:
+    """Write a round duration without its zeros: `3 s`, `1.5 ms`."""
+    number, _, unit = format_duration(nanoseconds).partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {unit}".strip()

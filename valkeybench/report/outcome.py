@@ -1,0 +1,165 @@
+"""What each case came to: throughput, response percentiles, and what did not go well.
+
+Knows when a percentile may not be taken at its word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valkeybench.measurement.metrics import FailureKind, Phase
+from valkeybench.report.document import Align, Cell, Column, Note, Table, Tone
+from valkeybench.units import format_count, format_duration, format_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary
+
+FIRM_SAMPLES = 10
+"""Samples that must lie beyond a percentile for it to be more than a hint."""
+
+MANY_UNFINISHED = 0.01
+"""Share of unfinished commands from which they get a column of their own."""
+
+_PERCENTILES = (
+    # title, field, share of the samples at or below it, priority
+    ("p50", "p50_ns", 0.5, 1),
+    ("p90", "p90_ns", 0.9, 6),
+    ("p99", "p99_ns", 0.99, 0),
+    ("p99.9", "p999_ns", 0.999, 4),
+    ("max", "max_ns", 1.0, 5),
+)
+
+_EXTRA = {"unfinished": 2, "dropped": 2, "retries": 3, "starved": 0}
+"""Columns shown only where there is something in them, with their priorities."""
+
+_AT_LEAST, _ABOUT = "≥", "~"
+
+
+def outcome_table(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table:
+    """Make the table with a row for each case, and notes on every sign in it."""
+    summaries = [case.summary for case in cases if case.summary is not None]
+    extra = _extra_columns(summaries)
+    columns = (
+        Column(title="case", align=Align.LEFT),
+        Column(title="throughput"),
+        *(Column(title=t, priority=p, group="response") for t, _, _, p in _PERCENTILES),
+        Column(title="failed"),
+        *(Column(title=title, priority=_EXTRA[title]) for title in extra),
+    )
+    rows = tuple((Cell(names[case.id]), *_cells(case, extra)) for case in cases)
+    return Table(columns=columns, rows=rows, notes=tuple(_notes(cases, names)))
+
+
+def percentile_cell(summary: Summary, name: str, share: float) -> Cell:
+    """Write a response percentile, marked where it is a lower bound or a hint.
+
+    Unfinished commands are in the distribution at the age they had: where they are more
+    than what lies beyond the percentile, the true value can only be larger.
+    """
+    response = summary.phases.get(Phase.RESPONSE)
+    if response is None:
+        return Cell("–", Tone.QUIET)
+    text = format_duration(getattr(response, name))
+    # The largest value is cut off where the last percentile is.
+    beyond = min(share, _PERCENTILES[-2][2])
+    if summary.unfinished > response.count * (1 - beyond):
+        return Cell(f"{_AT_LEAST}{text}", Tone.WARNING)
+    if share < 1 and not _is_firm(response, share):
+        return Cell(f"{_ABOUT}{text}", Tone.QUIET)
+    return Cell(text)
+
+
+def _is_firm(response: PhaseSummary, share: float) -> bool:
+    # Rounded, because 10 000 × (1 - 0.999) is a little less than ten in binary.
+    return round(response.count * (1 - share), 6) >= FIRM_SAMPLES
+
+
+def _extra_columns(summaries: Iterable[Summary]) -> list[str]:
+    every = list(summaries)
+    wanted = {
+        "unfinished": any(s.unfinished > MANY_UNFINISHED * s.attempted for s in every),
+        "dropped": any(s.dropped for s in every),
+        "retries": any(s.retries for s in every),
+        "starved": any(s.starved for s in every),
+    }
+    return [name for name, is_wanted in wanted.items() if is_wanted]
+
+
+def _cells(case: CaseRecord, extra: Sequence[str]) -> list[Cell]:
+    summary = case.summary
+    if summary is None:
+        return [Cell("–", Tone.QUIET)] * (len(_PERCENTILES) + 2 + len(extra))
+    cells = [Cell(format_rate(summary.throughput))]
+    cells += [percentile_cell(summary, name, share) for _, name, share, _ in _PERCENTILES]
+    cells.append(_failed_cell(summary))
+    for name in extra:
+        if name == "starved":
+            cells.append(_starved_cell(case))
+        else:
+            count = getattr(summary, name)
+            cells.append(Cell(format_count(count), Tone.WARNING if count else Tone.PLAIN))
+    return cells
+
+
+def _starved_cell(case: CaseRecord) -> Cell:
+    """Say how many handlers starved in the trial where most did."""
+    worst = max(case.trials, key=lambda trial: trial.summary.starved, default=None)
+    if worst is None or not worst.summary.starved:
+        return Cell("0")
+    handlers = format_count(len(worst.handlers))
+    return Cell(f"{format_count(worst.summary.starved)} of {handlers}", Tone.WARNING)
+
+
+def _failed_cell(summary: Summary) -> Cell:
+    if not summary.failed:
+        return Cell("0")
+    kinds = {kind: count for kind, count in summary.failures.items() if count}
+    text = format_count(summary.failed)
+    if kinds:
+        main = max(kinds, key=lambda kind: kinds[kind])
+        text += f" {'mostly ' if len(kinds) > 1 else ''}{_spoken(main)}"
+    return Cell(text, Tone.BAD)
+
+
+def _spoken(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _notes(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
+    yield Note(
+        f"{_ABOUT} fewer than {FIRM_SAMPLES} samples lie beyond it: a hint; a longer run makes "
+        "it firm.",
+        sign=_ABOUT,
+    )
+    yield Note(
+        f"{_AT_LEAST} at least: more commands than lie beyond it were unfinished when the "
+        "window closed, and count at the age they had then.",
+        sign=_AT_LEAST,
+    )
+    summaries = [case.summary for case in cases if case.summary is not None]
+    if any(summary.starved for summary in summaries):
+        yield Note(
+            "starved: handlers that completed less than a tenth of the mean, in the worst trial. "
+            "How long they waited hardly shows in the percentiles."
+        )
+    for kind in FailureKind:
+        if any(summary.failures.get(kind) for summary in summaries):
+            yield Note(f"{_spoken(kind)}: {kind.meaning}.")
+    yield from _few_unfinished(cases, names)
+    if any(case.summary is None for case in cases):
+        yield Note("No trial of a case without numbers was finished.")
+
+
+def _few_unfinished(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
+    """Mention unfinished commands where they are too few for a column."""
+    found = {c.id: c.summary.unfinished for c in cases if c.summary and c.summary.unfinished}
+    if not found or "unfinished" in _extra_columns(c.summary for c in cases if c.summary):
+        return
+    most = max(found, key=lambda case_id: found[case_id])
+    if len(found) == 1:
+        count = f"{format_count(found[most])} ({names[most]})"
+    else:
+        count = f"{format_count(sum(found.values()))}, most of them {names[most]}"
+    yield Note(f"Unfinished when the window closed, counted at their age: {count}.")

@@ -1,0 +1,193 @@
+"""The report of a run: what it says, and in which order."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from valkeybench.report.advice import next_command, recommendation_callouts, warning_callouts
+from valkeybench.report.connections import (
+    connection_blocks,
+    disagreements,
+    in_use_block,
+    replies_block,
+)
+from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
+from valkeybench.report.labels import axis_label, labels, short_duration, varied
+from valkeybench.report.outcome import outcome_table
+from valkeybench.report.phases import phase_block
+from valkeybench.report.spread import spread_block
+from valkeybench.scenario.model import Scenario
+from valkeybench.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from valkeybench.report.document import Block
+    from valkeybench.results.runfile import RunFile
+
+_CONNECTION_IDS = ["CLIENT ID"]
+"""The commands of a scenario whose replies are the ids of connections."""
+
+_LOAD_AXES = ("concurrency", "processes", "think")
+
+
+def run_document(run: RunFile, *, path: str | None) -> Document:
+    """Make the report that ends a run; `path` is where the run file is, if it was kept.
+
+    Raises ResultError when a histogram in the file cannot be read.
+    """
+    names = labels(run.cases)
+    blocks = chain(
+        _opening(run),
+        _results(run, names),
+        _time(run, names),
+        _connections(run, names),
+        _spread(run, names),
+        _in_use(run, names),
+        _verdict(run, names),
+        _replies(run, names),
+        _closing(run, path),
+    )
+    return Document(tuple(blocks))
+
+
+def _opening(run: RunFile) -> Iterable[Block]:
+    name, title = _text(run.scenario, "name"), _text(run.scenario, "title")
+    if name == Scenario().name:
+        name = ""
+    heading = f"{title} ({name})" if title and name else title or name or "An ad-hoc run"
+    yield Heading(text=heading, level=1)
+    yield Paragraph(text=_who(run), tone=Tone.QUIET)
+    yield Paragraph(text=_what(run), tone=Tone.QUIET)
+    if run.status != "complete":
+        yield _incomplete(run)
+
+
+def _incomplete(run: RunFile) -> Callout:
+    finished = sum(len(case.trials) for case in run.cases)
+    wanted = len(run.cases) * _whole(run.scenario, "repeats")
+    what = f"{format_count(finished)} of {format_count(wanted)} trials were finished"
+    if run.status == "interrupted":
+        kind, title = Kind.WARNING, "This run was interrupted"
+    else:
+        kind, title = Kind.BAD, "This run failed before its end"
+    return Callout(kind=kind, title=title, text=f"{what}; the numbers are theirs.")
+
+
+def _who(run: RunFile) -> str:
+    """Say what was measured with what: server, place, client, transport."""
+    settings = run.scenario.get("server")
+    url = _text(settings, "url") if isinstance(settings, dict) else ""
+    environment = run.environment
+    packages = environment.get("packages")
+    versions = {**environment, **(packages if isinstance(packages, dict) else {})}
+    client = [
+        f"{name}\N{NO-BREAK SPACE}{version}"
+        for name, version in (
+            ("redis-py", _text(versions, "redis")),
+            ("hiredis", _text(versions, "hiredis")),
+            (_text(environment, "implementation") or "Python", _text(environment, "python")),
+        )
+        if version
+    ]
+    place = f"at {url}" if url else "our own on loopback"
+    transport = "TLS" if url.startswith(("valkeys:", "rediss:")) else "no TLS"
+    return " · ".join(filter(None, (_server(environment), place, transport, ", ".join(client))))
+
+
+def _server(environment: Mapping[str, object]) -> str:
+    """Name the server and its version, if they were found out."""
+    server = environment.get("server")
+    if isinstance(server, dict):
+        return f"{_text(server, 'name')} {_text(server, 'version')}".strip()
+    return server if isinstance(server, str) else ""
+
+
+def _what(run: RunFile) -> str:
+    """Say how much was measured, and the load that all cases have in common."""
+    cases, repeats = len(run.cases), _whole(run.scenario, "repeats")
+    each = short_duration(_whole(run.scenario, "duration_ns"))
+    how_much = "1 case" if cases == 1 else f"{format_count(cases)} cases"
+    how_much += f" · {repeats} repeats × {each}" if repeats != 1 else f" · {each}"
+    axes = run.cases[0].axes if run.cases else {}
+    apart = varied([case.axes for case in run.cases])
+    common = [
+        axis_label(name, axes[name])
+        for name in _LOAD_AXES
+        if name in axes and name not in apart and (name, axes[name]) != ("processes", 1)
+    ]
+    commands = run.scenario.get("commands")
+    if isinstance(commands, list):
+        common += [str(command) for command in commands]
+    return " · ".join([how_much, ", ".join(common)]) if common else how_much
+
+
+def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    yield Heading(text="Results")
+    yield outcome_table(run.cases, names)
+
+
+def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    block = phase_block(run.cases, names)
+    if block is None:
+        return
+    yield Heading(text="Where the time went")
+    yield block
+
+
+def _connections(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    blocks = list(connection_blocks(run.cases, names))
+    if blocks:
+        yield Heading(text="Connections")
+        yield from blocks
+
+
+def _in_use(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    block = in_use_block(run.cases, names)
+    if block is not None:
+        yield Heading(text="Connections in use when a handler asked for one")
+        yield block
+
+
+def _replies(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    are_ids = run.scenario.get("commands") == _CONNECTION_IDS
+    block = replies_block(run.cases, names, are_connection_ids=are_ids)
+    if block is not None:
+        yield Heading(text="Who served the commands" if are_ids else "Replies")
+        yield block
+
+
+def _spread(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    block = spread_block(run.cases, names)
+    if block is not None:
+        yield Heading(text="Response times")
+        yield block
+
+
+def _verdict(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    callouts = [
+        *disagreements(run.cases, names),
+        *warning_callouts(run, names),
+        *recommendation_callouts(run.recommendations),
+    ]
+    if callouts:
+        yield Heading(text="What to make of it")
+        yield from callouts
+
+
+def _closing(run: RunFile, path: str | None) -> Iterable[Block]:
+    yield Heading(text="Next")
+    if path is not None:
+        yield KeyValues(pairs=(("result", path),))
+    yield next_command(run)
+
+
+def _text(record: Mapping[str, object], key: str) -> str:
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _whole(record: Mapping[str, object], key: str) -> int:
+    value = record.get(key)
+    return value if isinstance(value, int) else 0

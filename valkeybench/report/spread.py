@@ -1,0 +1,117 @@
+"""How response times spread: chooses the bins, and the cases worth drawing."""
+
+from __future__ import annotations
+
+from itertools import count
+from math import floor, log10
+from typing import TYPE_CHECKING
+
+from valkeybench.measurement.histogram import Histogram as Samples
+from valkeybench.measurement.metrics import Phase
+from valkeybench.report.document import Histogram, Series
+from valkeybench.report.labels import pool_of, short_duration
+from valkeybench.scenario.model import Pool
+from valkeybench.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from valkeybench.results.runfile import CaseRecord
+
+MOST_BINS = 12
+MOST_CASES = 2
+
+_STEPS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+"""Where bins begin in each decade, finest first: round numbers, about evenly spaced in log."""
+
+
+def spread_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Histogram | None:
+    """Draw the response times of one or two cases, else of the best pooled one."""
+    found = {case.id: _samples(case) for case in _worth_drawing(cases)}
+    samples = [held for held in found.values() if held.count]
+    if not samples:
+        return None
+    lowest = min(held.minimum or 0 for held in samples)
+    highest = max(held.maximum or 0 for held in samples)
+    edges = bin_edges(lowest, highest)
+    series = []
+    for case_id, held in found.items():
+        counts = tuple(held.bins(edges))
+        series.append(
+            Series(
+                label=names[case_id], counts=counts, texts=tuple(format_count(n) for n in counts)
+            )
+        )
+    return Histogram(
+        starts=tuple(short_duration(edge) for edge in edges[:-1]),
+        end=short_duration(edges[-1]),
+        series=tuple(series),
+    )
+
+
+def bin_edges(lowest_ns: int, highest_ns: int) -> list[int]:
+    """Choose at most 13 round edges, about evenly spaced in log, that hold both values.
+
+    The first edge is at most `lowest_ns`, the last is more than `highest_ns`.
+    """
+    for steps in _STEPS:
+        edges = _edges(max(lowest_ns, 1), max(highest_ns, 1), steps)
+        if len(edges) <= MOST_BINS + 1:
+            return edges
+    # One bin a decade from a nanosecond to an hour takes thirteen: join the shortest two.
+    return [edges[0], *edges[2:]]
+
+
+def _edges(lowest: int, highest: int, steps: Sequence[float]) -> list[int]:
+    edges: list[int] = []
+    for decade in count(floor(log10(lowest)) - 1):
+        for step in steps:
+            # Below ten nanoseconds halves would fall together.
+            edge = round(step * 10**decade)
+            if edge < 1 or edge in edges:
+                continue
+            edges.append(edge)
+            if edge > highest:
+                first = max(i for i, edge in enumerate(edges) if edge <= lowest)
+                return edges[first:]
+    raise AssertionError("bug: counting ended")
+
+
+def _worth_drawing(cases: Sequence[CaseRecord]) -> list[CaseRecord]:
+    """Choose one or two cases: all of them, or the best pooled one beside the unpooled one."""
+    drawable = [case for case in cases if _has_samples(case)]
+    if len(drawable) <= MOST_CASES:
+        return drawable
+    unpooled = [case for case in drawable if pool_of(case.axes) is Pool.NONE]
+    best = best_pooled(drawable)
+    if best is None:
+        return drawable[:1]
+    return [*unpooled, best] if len(unpooled) < MOST_CASES else [best]
+
+
+def best_pooled(cases: Sequence[CaseRecord]) -> CaseRecord | None:
+    """Find the pooled case with the lowest p99 among those nothing went wrong in."""
+
+    def badness(case: CaseRecord) -> tuple[bool, bool, int]:
+        summary = case.summary
+        response = summary.phases.get(Phase.RESPONSE) if summary else None
+        if summary is None or response is None:
+            return True, True, 0
+        return bool(summary.starved), bool(summary.failed), response.p99_ns
+
+    pooled = [
+        case
+        for case in cases
+        if (pool := pool_of(case.axes)) is not None and pool.is_pooled and _has_samples(case)
+    ]
+    return min(pooled, key=badness, default=None)
+
+
+def _has_samples(case: CaseRecord) -> bool:
+    return any(Phase.RESPONSE in trial.histograms for trial in case.trials)
+
+
+def _samples(case: CaseRecord) -> Samples:
+    """Merge the trials' response times."""
+    texts = [trial.histograms.get(Phase.RESPONSE) for trial in case.trials]
+    return sum((Samples.decode(text) for text in texts if text), Samples.empty())

@@ -1,0 +1,91 @@
+"""The run file under way: takes trials in as they end, and gives the whole run at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from valkeybench import __version__
+from valkeybench.results.environment import read_environment
+from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning, Tool
+from valkeybench.results.summary import case_record, trial_record
+from valkeybench.scenario.model import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.measurement.measurement import Measurement
+    from valkeybench.measurement.reading import ServerFacts
+    from valkeybench.measurement.watch import ServerWatch
+    from valkeybench.plan.trial import Plan, Trial
+    from valkeybench.results.runfile import Trial as TrialRecord
+    from valkeybench.scenario.model import Scenario
+
+Status = Literal["complete", "interrupted", "failed"]
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything known about a run so far.
+
+    `address` is where the server is, without user or password; `provider` is who runs it.
+    """
+
+    scenario: Scenario
+    plan: Plan
+    facts: ServerFacts
+    address: str
+    provider: str
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _kept: dict[int, list[tuple[TrialRecord, Measurement]]] = field(default_factory=dict)
+
+    def enter(
+        self, trial: Trial, started: datetime, seen: Measurement, watch: ServerWatch
+    ) -> TrialRecord:
+        """Take a trial in, and give it as it is kept."""
+        record = trial_record(trial, started.isoformat(timespec="milliseconds"), seen, watch)
+        self._kept.setdefault(trial.case_index, []).append((record, seen))
+        return record
+
+    def cases(self) -> list[CaseRecord]:
+        """Give every case with the trials it has."""
+        varied = self.scenario.axes.varied() or ("pool",)
+        return [
+            case_record(case, _case_id(plain(case), varied), self._kept.get(index, []))
+            for index, case in enumerate(self.plan.cases)
+        ]
+
+    def run_file(
+        self,
+        status: Status,
+        *,
+        warnings: Sequence[RunWarning] = (),
+        recommendations: Sequence[Recommendation] = (),
+    ) -> RunFile:
+        """Give the whole run as it stands."""
+        return RunFile(
+            tool=Tool(version=__version__),
+            created=self.created.isoformat(timespec="seconds"),
+            status=status,
+            environment=read_environment() | {"server": self._server()},
+            scenario=plain(self._showable_scenario()),
+            warnings=list(warnings),
+            cases=self.cases(),
+            recommendations=list(recommendations),
+        )
+
+    def _server(self) -> dict[str, object]:
+        return {**plain(self.facts), "address": self.address, "provider": self.provider}
+
+    def _showable_scenario(self) -> Scenario:
+        """Leave user and password out of the URL."""
+        server = self.scenario.server
+        return replace(
+            self.scenario, server=replace(server, url=self.address if server.url else None)
+        )
+
+
+def _case_id(axes: dict[str, object], varied: tuple[str, ...]) -> str:
+    """Name a case by what sets it apart."""
+    return ",".join(f"{name}={axes[name]}" for name in varied if axes[name] is not None)

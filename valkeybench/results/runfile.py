@@ -1,0 +1,233 @@
+"""The run file: its exact shape, as records that check themselves and publish their schema.
+
+Schema history
+1   0.1.0   the first
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+SCHEMA_VERSION = 1
+
+Count = Annotated[int, Field(ge=0)]
+Nanoseconds = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """A part of the run file: frozen, no unknown keys, no NaN or Infinity."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
+    )
+
+
+class Tool(Record):
+    """Who wrote the file."""
+
+    name: Literal["valkeybench"] = "valkeybench"
+    version: str
+
+
+class RunWarning(Record):
+    """Something that limits what the numbers mean: what was seen, why it matters, what to do."""
+
+    code: str
+    message: str
+    remedy: str
+    case: str | None = None
+    """Id of the case it is about; None when it is about the run."""
+
+
+class PhaseSummary(Record):
+    """One phase's latency distribution, in nanoseconds. Only phases with samples are kept."""
+
+    count: Annotated[int, Field(ge=1)]
+    min_ns: Nanoseconds
+    mean_ns: Share
+    p50_ns: Nanoseconds
+    p90_ns: Nanoseconds
+    p99_ns: Nanoseconds
+    p999_ns: Nanoseconds
+    max_ns: Nanoseconds
+
+
+class Connections(Record):
+    """Connections opened before the window, within it, and the most open at once."""
+
+    prewarmed: Count
+    opened: Count
+    open_max: Count
+    setup_round_trips: Share | None = None
+    """Set-up commands a new connection waited for, one after another (mean)."""
+    setup_refused: Share | None = None
+    """How many of those the server answered with an error (mean)."""
+
+
+class InUse(Record):
+    """Connections taken when a handler asked for one (before taking)."""
+
+    mean: Share
+    p99: Count
+    p999: Count
+    max: Count
+
+
+class Summary(Record):
+    """What a trial saw, or all trials of a case together. Never an average of percentiles."""
+
+    throughput: Share
+    """Completed commands per second, all processes together; failures are not in it."""
+    attempted: Count
+    completed: Count
+    failed: Count
+    unfinished: Count
+    dropped: Count
+    retries: Count = 0
+    failures: dict[str, Count]
+    fairness: Share | None
+    """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
+    starved: Count
+    """Handlers that completed less than a tenth of the mean."""
+    connections: Connections
+    in_use: InUse | None
+    phases: dict[str, PhaseSummary]
+
+
+class Interval(Record):
+    """One slice of the window."""
+
+    start_ns: Nanoseconds
+    """Since the window opened."""
+    throughput: Share
+    failed: Count
+    response_p50_ns: Nanoseconds | None
+    response_p99_ns: Nanoseconds | None
+    pool_wait_p99_ns: Nanoseconds | None
+    in_use_mean: Share | None
+    in_use_max: Count | None
+    open_connections: Count | None
+
+
+class Prewarm(Record):
+    """What opening the pool before the load cost."""
+
+    connections: Count
+    duration_ns: Nanoseconds
+    phases: dict[str, PhaseSummary]
+
+
+class Client(Record):
+    """The load process(es) during the window."""
+
+    cpu_ns: Nanoseconds
+    """CPU time of all load processes together."""
+    cpu_share: Share
+    """CPU time over window time for the average process: 1.0 is one core, and a Python limit."""
+    voluntary_switches: Count
+    involuntary_switches: Count
+    prewarm: Prewarm | None
+    pinned_to: list[int] | None
+    abandoned: Count = 0
+    """Handlers still stuck in a command some time after the window closed."""
+
+
+class Reading(Record):
+    """What the server said of itself at one instant; None is not reported or not permitted."""
+
+    at_ns: int
+    """Since the window opened; negative is before."""
+    connected_clients: Count | None = None
+    total_connections_received: Count | None = None
+    rejected_connections: Count | None = None
+    used_memory: Count | None = None
+    mem_clients_normal: Count | None = None
+    cpu_ns: Nanoseconds | None = None
+    commands_processed: Count | None = None
+    error_replies: Count | None = None
+    blocked_clients: Count | None = None
+    evicted_keys: Count | None = None
+
+
+class Server(Record):
+    """The server before, during and after a trial, in its own words."""
+
+    before: Reading
+    ready: Reading
+    """After the pool was opened, before the load."""
+    after: Reading
+    samples: list[Reading]
+    connections_counted: Count | None
+    """Connections the server accepted during the trial, less the sampler's own."""
+    cpu_share: Share | None
+    """Main-thread CPU over wall time while the load ran: 1.0 is all one thread can give."""
+    lost: bool = False
+    """The server went away."""
+
+
+class Trial(Record):
+    """One timed run of one case, in a fresh process with a fresh pool."""
+
+    repeat: Count
+    started: str
+    duration_ns: Nanoseconds
+    summary: Summary
+    histograms: dict[str, str]
+    """Phase name to base64 of an HdrHistogram V2, compressed."""
+    in_use_counts: list[Count]
+    """How many acquires found 0, 1, 2, … connections in use."""
+    series: list[Interval]
+    client: Client
+    server: Server | None
+    handlers: list[Count]
+    """Completed commands of each handler, sorted."""
+    replies: dict[str, Count] | None = None
+    """Distinct replies and how often each came, when the scenario asked for it."""
+
+
+class CaseRecord(Record):
+    """One point of the matrix with its trials."""
+
+    id: str
+    axes: dict[str, JsonValue]
+    summary: Summary | None
+    """None when no trial of it was finished."""
+    trials: list[Trial]
+
+
+class Recommendation(Record):
+    """A pool size with its reason, or the reason why there is none."""
+
+    applies_to: Annotated[dict[str, JsonValue], Field(alias="for")]
+    """The axes other than pool and max_connections it holds for."""
+    verdict: Literal["size", "no_size"]
+    max_connections: Annotated[int, Field(ge=1)] | None
+    minimum: Annotated[int, Field(ge=1)] | None
+    basis: Literal["estimated", "measured", "certified"]
+    reason: str
+    evidence: dict[str, JsonValue]
+
+
+class RunFile(Record):
+    """Scenario, environment and every trial of one run."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: Tool
+    created: str
+    status: Literal["complete", "interrupted", "failed"]
+    environment: dict[str, JsonValue]
+    scenario: dict[str, JsonValue]
+    warnings: list[RunWarning]
+    cases: list[CaseRecord]
+    recommendations: list[Recommendation]
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) every run file obeys."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **RunFile.model_json_schema(by_alias=True, mode="serialization"),
+    }

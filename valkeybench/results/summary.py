@@ -1,0 +1,245 @@
+"""Turns what was seen into what is kept: measurements into the records of the run file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from valkeybench.measurement.measurement import Measurement
+from valkeybench.measurement.metrics import Phase
+from valkeybench.measurement.series import coarse_quantile
+from valkeybench.results.runfile import (
+    CaseRecord,
+    Client,
+    Connections,
+    InUse,
+    Interval,
+    PhaseSummary,
+    Prewarm,
+    Reading,
+    Server,
+    Summary,
+    Trial,
+)
+from valkeybench.scenario.model import plain
+from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from valkeybench.measurement.histogram import Histogram
+    from valkeybench.measurement.reading import ServerReading
+    from valkeybench.measurement.series import Series
+    from valkeybench.measurement.watch import ServerWatch
+    from valkeybench.plan.trial import Trial as PlannedTrial
+    from valkeybench.scenario.model import Case
+
+STARVED_SHARE = 0.1
+"""A handler is starved below this share of the mean. The median would not do: when a pool
+starves its waiters, most of them are."""
+
+
+def trial_record(
+    trial: PlannedTrial, started: str, seen: Measurement, watch: ServerWatch
+) -> Trial:
+    """Keep one trial."""
+    return Trial(
+        repeat=trial.repeat,
+        started=started,
+        duration_ns=trial.duration_ns,
+        summary=summarise(seen, processes=trial.case.processes),
+        histograms={phase.value: h.encode() for phase, h in seen.histograms.items()},
+        in_use_counts=_trimmed(seen.in_use),
+        series=intervals(seen.series),
+        client=_client(trial, seen),
+        server=server_record(watch),
+        handlers=list(seen.handlers),
+        replies=dict(seen.replies) if trial.tally_replies else None,
+    )
+
+
+def case_record(
+    case: Case, axes_id: str, kept: Sequence[tuple[Trial, Measurement]]
+) -> CaseRecord:
+    """Keep one case with the trials it has so far, all of them together in its summary."""
+    trials = [trial for trial, _ in kept]
+    summary = None
+    if kept:
+        together = summarise(
+            sum((seen for _, seen in kept), Measurement()), processes=case.processes
+        )
+        # Trials follow one another: what was open at once in each does not add up.
+        open_max = max(trial.summary.connections.open_max for trial in trials)
+        connections = together.connections.model_copy(update={"open_max": open_max})
+        summary = together.model_copy(update={"connections": connections})
+    return CaseRecord(id=axes_id, axes=plain(case), summary=summary, trials=trials)
+
+
+def summarise(seen: Measurement, *, processes: int) -> Summary:
+    """Work out what a measurement says, for a case with that many processes."""
+    seconds = seen.window_ns / SECOND / processes
+    return Summary(
+        throughput=seen.completed / seconds if seconds else 0.0,
+        attempted=seen.attempted,
+        completed=seen.completed,
+        failed=seen.failed,
+        unfinished=seen.unfinished,
+        dropped=seen.dropped,
+        retries=seen.retries,
+        failures=dict(seen.failures),
+        fairness=jain_index(seen.handlers),
+        starved=starved(seen.handlers),
+        connections=_connections(seen),
+        in_use=_in_use(seen.in_use),
+        phases=phase_summaries(seen.histograms),
+    )
+
+
+def jain_index(shares: Sequence[int]) -> float | None:
+    """Give Jain's fairness index (Σx)² / (n Σx²): 1 is even; None when nothing was done.
+
+    Jain, Chiu, Hawe: A quantitative measure of fairness and discrimination, DEC TR-301, 1984.
+    """
+    squares = sum(share * share for share in shares)
+    return sum(shares) ** 2 / (len(shares) * squares) if squares else None
+
+
+def starved(shares: Sequence[int]) -> int:
+    """Count the handlers that completed less than a tenth of the mean."""
+    total = sum(shares)
+    return sum(share * len(shares) < STARVED_SHARE * total for share in shares)
+
+
+def phase_summaries(histograms: Mapping[Phase, Histogram]) -> dict[str, PhaseSummary]:
+    """Summarise every phase that has samples, in the order of a command's life."""
+    return {
+        phase.value: _phase_summary(histograms[phase])
+        for phase in Phase
+        if phase in histograms and histograms[phase].count
+    }
+
+
+def intervals(series: Series) -> list[Interval]:
+    """Write a series out, one record for each interval."""
+    seconds = series.interval_ns / SECOND
+    return [
+        Interval(
+            start_ns=index * series.interval_ns,
+            throughput=int(series.completed[index]) / seconds,
+            failed=int(series.failed[index]),
+            response_p50_ns=coarse_quantile(series.response[index], 0.5),
+            response_p99_ns=coarse_quantile(series.response[index], 0.99),
+            pool_wait_p99_ns=coarse_quantile(series.pool_wait[index], 0.99),
+            in_use_mean=int(series.in_use_sum[index]) / int(series.acquires[index])
+            if series.acquires[index]
+            else None,
+            in_use_max=int(series.in_use_max[index]) if series.acquires[index] else None,
+            open_connections=int(series.open_connections[index])
+            if series.open_connections[index] >= 0
+            else None,
+        )
+        for index in range(series.length)
+    ]
+
+
+def server_record(watch: ServerWatch) -> Server:
+    """Keep what the server said around and during a trial, timed from the window's opening."""
+    before, after = watch.before, watch.after
+    counted = None
+    received = (before.total_connections_received, after.total_connections_received)
+    if received[0] is not None and received[1] is not None:
+        counted = max(received[1] - received[0] - watch.own_connections, 0)
+    return Server(
+        before=_reading(before, watch.opens_ns),
+        ready=_reading(watch.ready, watch.opens_ns),
+        after=_reading(after, watch.opens_ns),
+        samples=[_reading(sample, watch.opens_ns) for sample in watch.samples],
+        connections_counted=counted,
+        cpu_share=_server_cpu_share(watch),
+        lost=watch.lost,
+    )
+
+
+def _server_cpu_share(watch: ServerWatch) -> float | None:
+    """Give main-thread CPU over wall time, between the readings nearest to the load's ends."""
+    readings = [r for r in (watch.ready, *watch.samples, watch.after) if r.cpu_ns is not None]
+    inside = [r for r in readings if watch.opens_ns <= r.at_ns <= watch.closes_ns]
+    first, last = (inside[0], inside[-1]) if len(inside) > 1 else (watch.ready, watch.after)
+    if first.cpu_ns is None or last.cpu_ns is None or last.at_ns <= first.at_ns:
+        return None
+    return (last.cpu_ns - first.cpu_ns) / (last.at_ns - first.at_ns)
+
+
+def _reading(reading: ServerReading, opens_ns: int) -> Reading:
+    values = plain(reading)
+    return Reading(**{**values, "at_ns": reading.at_ns - opens_ns})
+
+
+def _client(trial: PlannedTrial, seen: Measurement) -> Client:
+    prewarm = None
+    if seen.prewarmed.connections:
+        prewarm = Prewarm(
+            connections=seen.prewarmed.connections,
+            duration_ns=seen.prewarm_ns,
+            phases=phase_summaries(seen.prewarm),
+        )
+    return Client(
+        cpu_ns=seen.cpu_ns,
+        cpu_share=seen.cpu_ns / seen.window_ns if seen.window_ns else 0.0,
+        voluntary_switches=seen.voluntary_switches,
+        involuntary_switches=seen.involuntary_switches,
+        prewarm=prewarm,
+        pinned_to=sorted(trial.pin) if trial.pin is not None else None,
+        abandoned=seen.abandoned,
+    )
+
+
+def _connections(seen: Measurement) -> Connections:
+    opened = seen.prewarmed + seen.warmup + seen.opened
+    known = opened.connections
+    return Connections(
+        prewarmed=(seen.prewarmed + seen.warmup).connections,
+        opened=seen.opened.connections,
+        open_max=seen.open_max,
+        setup_round_trips=opened.round_trips / known if known else None,
+        setup_refused=opened.refused / known if known else None,
+    )
+
+
+def _in_use(counts: NDArray[np.int64]) -> InUse | None:
+    acquires = int(counts.sum())
+    if not acquires:
+        return None
+    p99, p999 = (
+        int(np.searchsorted(np.cumsum(counts), max(np.ceil(share * acquires - 1e-9), 1)))
+        for share in (0.99, 0.999)
+    )
+    return InUse(
+        mean=float(np.dot(np.arange(counts.size), counts)) / acquires,
+        p99=p99,
+        p999=p999,
+        max=int(np.flatnonzero(counts)[-1]),
+    )
+
+
+def _phase_summary(histogram: Histogram) -> PhaseSummary:
+    p50, p90, p99, p999 = histogram.quantiles([0.5, 0.9, 0.99, 0.999])
+    return PhaseSummary(
+        count=histogram.count,
+        min_ns=histogram.minimum,
+        mean_ns=histogram.mean,
+        p50_ns=p50,
+        p90_ns=p90,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=histogram.maximum,
+    )
+
+
+def _trimmed(counts: NDArray[np.int64]) -> list[int]:
+    """Leave out the zeros at the end."""
+    filled = np.flatnonzero(counts)
+    return [int(count) for count in counts[: filled[-1] + 1]] if filled.size else []

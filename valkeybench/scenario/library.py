@@ -1,0 +1,42 @@
+"""The seed scenarios that ship with valkeybench, and scenario files of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from valkeybench.errors import ScenarioError
+from valkeybench.scenario.kinds import did_you_mean
+
+_PACKAGED = Path(__file__).parent / "seed"
+_IN_CHECKOUT = Path(__file__).parents[2] / "scenarios"
+
+
+def seed_paths() -> dict[str, Path]:
+    """Give the seed scenarios by name; empty only in a broken installation."""
+    directory = _PACKAGED if _PACKAGED.is_dir() else _IN_CHECKOUT
+    return {path.stem: path for path in sorted(directory.glob("*.toml"))}
+
+
+def find_scenario(word: str) -> Path:
+    """Find a scenario by seed name or by path; raises ScenarioError with the nearest name."""
+    seeds = seed_paths()
+    if word in seeds:
+        return seeds[word]
+    path = Path(word).expanduser()
+    if path.is_file():
+        return path
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise ScenarioError.one("SCENARIO", f"there is no file {word}", "check the path")
+    raise ScenarioError.one(
+        "SCENARIO", f"there is no scenario {word}", did_you_mean(word, seeds)
+    )
+
+
+def read_text(path: Path) -> str:
+    """Read a scenario file; raises ScenarioError when it is not text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError.one(str(path), "not text in UTF-8", "is it a scenario file?") from None
+    except OSError as error:
+        raise ScenarioError.one(str(path), f"cannot be read: {error.strerror}") from None

@@ -1,0 +1,319 @@
+"""How to ask a server about itself while it is under load, over one connection of our own."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, Self, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from valkeybench.errors import ServerError
+from valkeybench.measurement.reading import (
+    ServerFacts,
+    ServerReading,
+    facts_from_info,
+    parse_info,
+    reading_from_info,
+)
+from valkeybench.units import SECOND, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valkeybench.server.endpoint import Endpoint
+
+SAMPLER_NAME = "valkeybench-sampler"
+"""What our connection calls itself, to be told apart in CLIENT LIST."""
+
+
+class Watch:
+    """What a sampler saw while it was watching."""
+
+    def __init__(self) -> None:
+        self._readings: list[ServerReading] = []
+        self.lost = False
+        """Whether the server vanished, which ended the watching early."""
+
+    @property
+    def readings(self) -> tuple[ServerReading, ...]:
+        """Give the readings so far, oldest first."""
+        return tuple(self._readings)
+
+    def add(self, reading: ServerReading) -> None:
+        """Keep one more reading."""
+        self._readings.append(reading)
+
+
+class ServerSampler:
+    """Asks one server about itself, over one connection opened with the context and closed with it.
+
+    Entering raises ServerError saying why the server cannot be used, with a remedy. Asking again
+    opens a new connection, once, when the old one was cut; `own_connections` counts them all, for
+    the server counts them too.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout_ns: int = 2 * SECOND) -> None:
+        self.own_connections = 0
+        self._endpoint = endpoint
+        self._timeout_ns = timeout_ns
+        self._connection = _make_connection(endpoint, timeout_ns)
+        self._missing: list[str] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Connect, authenticate and say who we are."""
+        with self._lock:
+            try:
+                self._connect()
+            except (RedisError, UnicodeError) as error:
+                raise self._explained(error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.disconnect()
+
+    def facts(self) -> ServerFacts:
+        """Ask for what does not change during a run; raises ServerError when the server is gone."""
+        # HELLO is open to every user, and tells the version to those who may not use INFO.
+        info = self._info() or self._hello()
+        maxclients = None if "maxclients" in info else self._setting("maxclients")
+        io_threads = self._setting("io-threads")
+        return facts_from_info(
+            info,
+            tls=self._endpoint.tls,
+            maxclients=maxclients,
+            io_threads=io_threads,
+            missing=tuple(self._missing),
+        )
+
+    def read(self) -> ServerReading:
+        """Ask for the numbers of this instant; raises ServerError when the server is gone.
+
+        Where our user may not use INFO every number is None, and the server is not asked again.
+        """
+        info = self._info()
+        return reading_from_info(info, time.perf_counter_ns())
+
+    def read_if_there(self) -> ServerReading | None:
+        """Ask for the numbers of this instant; None when the server is gone."""
+        try:
+            return self.read()
+        except ServerError:
+            return None
+
+    @contextmanager
+    def watch(self, every_ns: int) -> Iterator[Watch]:
+        """Read every so many nanoseconds while the context lasts, in a thread of its own.
+
+        The first reading comes one interval after the start; what comes due while another is
+        under way is skipped. A server that vanishes is no error: the watch says it was `lost`.
+        """
+        watch, stop = Watch(), threading.Event()
+        thread = threading.Thread(
+            target=self._keep_reading, args=(watch, every_ns, stop), name=SAMPLER_NAME, daemon=True
+        )
+        thread.start()
+        try:
+            yield watch
+        finally:
+            stop.set()
+            thread.join()
+
+    def _keep_reading(self, watch: Watch, every_ns: int, stop: threading.Event) -> None:
+        start_ns = time.perf_counter_ns()
+        while True:
+            # Counted from the start, so that no drift builds up.
+            to_wait_ns = every_ns - (time.perf_counter_ns() - start_ns) % every_ns
+            if stop.wait(to_wait_ns / SECOND):
+                return
+            try:
+                watch.add(self.read())
+            except ServerError:
+                watch.lost = True
+                return
+
+    def _info(self) -> dict[str, str]:
+        return parse_info(str(self._ask_if_allowed("INFO") or ""))
+
+    def _hello(self) -> dict[str, str]:
+        answer = self._ask_if_allowed("HELLO")
+        flat = [str(item) for item in answer] if isinstance(answer, list) else []
+        return dict(zip(flat[::2], flat[1::2], strict=False))
+
+    def _setting(self, name: str) -> int | None:
+        answer = self._ask_if_allowed("CONFIG", "GET", name)
+        match answer:
+            case [_, str(value)] if value.isdecimal():
+                return int(value)
+        return None
+
+    def _ask_if_allowed(self, command: str, *arguments: str) -> object:
+        """Ask, unless we were refused before; None when refused. Raises ServerError when gone."""
+        with self._lock:
+            if command in self._missing:
+                return None
+            try:
+                return self._ask(command, *arguments)
+            except ResponseError:
+                # Not permitted, or not known: managed services take CONFIG away altogether.
+                self._missing.append(command)
+                return None
+            except RedisError as error:
+                raise self._explained(error) from None
+
+    def _ask(self, *words: str) -> object:
+        """Ask; should the connection have been cut, ask once more on a new one."""
+        try:
+            return self._exchange(*words)
+        except ResponseError:
+            raise
+        except (redis.ConnectionError, redis.TimeoutError):
+            self._connection.disconnect()
+            self._connect()
+            return self._exchange(*words)
+
+    def _connect(self) -> None:
+        self._connection.connect()
+        self.own_connections += 1
+        if "CLIENT" in self._missing:
+            return
+        try:
+            # Not left to redis-py, which takes a refusal of the name for a refusal of ourselves.
+            self._exchange("CLIENT", "SETNAME", SAMPLER_NAME)
+        except ResponseError:
+            self._missing.append("CLIENT")
+
+    def _exchange(self, *words: str) -> object:
+        self._connection.send_command(*words)
+        return self._connection.read_response()
+
+    def _explained(self, error: Exception) -> ServerError:
+        return _explain(error, self._endpoint, self._timeout_ns)
+
+
+class _Connection(Protocol):
+    """What we use of redis-py's connections, which come without types."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def send_command(self, *words: str) -> None: ...
+    def read_response(self) -> object: ...
+
+
+def _make_connection(endpoint: Endpoint, timeout_ns: int) -> _Connection:
+    """Make a connection that says nothing it need not, tries nothing twice and reads plain text."""
+    kind: type[redis.Connection | redis.UnixDomainSocketConnection] = redis.Connection
+    if endpoint.path is not None:
+        kind = redis.UnixDomainSocketConnection
+    elif endpoint.tls:
+        kind = redis.SSLConnection
+    connection = kind(
+        **endpoint.connection_kwargs() | {"client_name": None},
+        # The older protocol needs no HELLO: servers and proxies without it can be asked too.
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        socket_timeout=timeout_ns / SECOND,
+        socket_connect_timeout=timeout_ns / SECOND,
+        decode_responses=True,
+        encoding_errors="replace",
+    )
+    return cast("_Connection", connection)
+
+
+_TRY_TLS = "if it speaks TLS, write valkeys:// instead of valkey://"
+_TRY_PLAIN = (
+    "if it speaks no TLS, write valkey:// instead of valkeys://; "
+    "if it wants a client certificate, give --cert and --key"
+)
+_TRUST = "trust it with --cacert FILE, or measure without checking with --insecure"
+
+
+def _explain(error: Exception, endpoint: Endpoint, timeout_ns: int) -> ServerError:
+    """Say why the server cannot be used, and what to do about it."""
+    reason, remedy = _refusal(error, endpoint) or _failure(error, endpoint, timeout_ns)
+    message = f"{endpoint.address}: {reason}"
+    if endpoint.password is not None:
+        # A server that does not know AUTH quotes the command it was sent, password and all.
+        message = message.replace(endpoint.password.reveal(), "***")
+    return ServerError(message, remedy=remedy)
+
+
+def _refusal(error: Exception, endpoint: Endpoint) -> tuple[str, str] | None:
+    """Explain what a server answered; None when it did not answer."""
+    said = None
+    match error:
+        case AuthenticationError() if endpoint.password is None:
+            said = (
+                "the server wants a password",
+                "give it by --password-file, by VALKEYBENCH_PASSWORD or in the URL",
+            )
+        case AuthenticationError():
+            said = (
+                "the server refused the user name or password",
+                "check both, and that the user is switched on",
+            )
+        case BusyLoadingError():
+            said = "the server is still loading its data", "try again when it is ready"
+        case NoPermissionError():
+            said = f"the user may not connect as asked: {error}", "permit what it says"
+        case InvalidResponse():
+            said = "what answers there is no Valkey server", f"check the port; {_TRY_TLS}"
+        case ResponseError():
+            said = f"the server says: {error}", "check the user and the database number"
+        case _ if "max number of clients" in str(error):
+            said = (
+                "the server has as many clients as it takes",
+                "close some of them, or raise its maxclients",
+            )
+    return said
+
+
+def _failure(error: Exception, endpoint: Endpoint, timeout_ns: int) -> tuple[str, str]:
+    """Explain why no answer came, by what the system said underneath."""
+    cause = error if isinstance(error, UnicodeError) else error.__context__
+    reason = "the server closed the connection"
+    remedy = _TRY_PLAIN if endpoint.tls else _TRY_TLS
+    match cause:
+        case ssl.SSLCertVerificationError():
+            reason = f"the server's certificate is not trusted: {cause.verify_message}"
+            remedy = _TRUST
+        case ssl.SSLError():
+            reason = f"TLS failed: {re.sub(r' *[(]_ssl[.]c:[0-9]+[)]', '', str(cause))}"
+        case socket.gaierror() | UnicodeError():
+            reason = "there is no host of that name"
+            remedy = "check its spelling, and that this machine can look it up"
+        case ConnectionRefusedError():
+            reason = "nobody listens there"
+            remedy = "check host and port, or the socket's path, and that the server runs"
+        case TimeoutError():
+            reason = f"no answer within {format_duration(timeout_ns)}"
+            remedy = f"see whether it is busy, or a firewall is in between; {remedy}"
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() if endpoint.tls:
+            reason = f"a certificate or key file cannot be read: {cause.strerror}"
+            remedy = "check --cacert, --cert and --key"
+        case FileNotFoundError():
+            reason, remedy = "there is no such socket", "check the path, and that the server runs"
+        case OSError() if not isinstance(cause, ConnectionError):
+            reason = f"it cannot be reached: {cause.strerror or cause}"
+            remedy = "check host and port, or the socket's path"
+    return reason, remedy

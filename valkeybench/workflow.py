@@ -1,0 +1,147 @@
+"""The table of contents: what valkeybench does, from a scenario to an answer.
+
+    scenario → plan → load (against a server) → measurement → results → analysis → report
+
+Each public function here is one command of the tool. It joins the stages and holds no
+arithmetic, no wording and no sockets of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from valkeybench.analysis.health import health, server_notes
+from valkeybench.analysis.sizing import recommend
+from valkeybench.errors import LoadError, ServerError, ValkeybenchError
+from valkeybench.load.keyspace import own_keyspace
+from valkeybench.load.placement import place
+from valkeybench.load.places import LocalPlace
+from valkeybench.load.preflight import check_room
+from valkeybench.measurement.watch import ServerWatch
+from valkeybench.plan.trial import make_plan
+from valkeybench.results.book import Book
+from valkeybench.results.store import write_run
+from valkeybench.server.sampler import ServerSampler
+from valkeybench.server.session import open_server
+from valkeybench.units import MILLISECOND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from valkeybench.measurement.measurement import Measurement
+    from valkeybench.measurement.reading import ServerFacts
+    from valkeybench.plan.trial import Plan, Trial
+    from valkeybench.results.book import Status
+    from valkeybench.results.runfile import RunFile
+    from valkeybench.results.runfile import Trial as TrialRecord
+    from valkeybench.scenario.model import Scenario
+    from valkeybench.server.endpoint import Endpoint
+
+_SAMPLE_EVERY_NS = 250 * MILLISECOND
+
+
+class Watcher(Protocol):
+    """Who is told how the work gets on."""
+
+    def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:
+        """The server is there, and this is what will be done."""
+
+    def trial_started(self, trial: Trial) -> None:
+        """A trial begins."""
+
+    def trial_done(self, trial: Trial, record: TrialRecord) -> None:
+        """A trial is measured and kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run: what was measured, and what stopped it early, if anything did."""
+
+    run: RunFile
+    stopped_by: ValkeybenchError | None = None
+
+
+def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+    """Measure what a scenario asks for; keep it in `output` after every trial.
+
+    Ctrl-C ends it early and keeps the finished trials, marked `interrupted`. So does a
+    server that goes away or a load that fails, marked `failed`. Raises ServerError or
+    ScenarioError when the load cannot even begin, ResultError when it cannot be kept.
+    """
+    prefix = f"valkeybench:{secrets.token_hex(4)}:"
+    plan = make_plan(scenario, key_prefix=prefix)
+    with (
+        open_server(scenario.server, maxclients_needed=plan.most_connections) as endpoint,
+        ServerSampler(endpoint) as sampler,
+    ):
+        facts = sampler.facts()
+        check_room(plan, facts)
+        plan = plan.placed(place(scenario.pin, endpoint))
+        watcher.planned(plan, endpoint, facts)
+        book = Book(scenario, plan, facts, endpoint.address, endpoint.provider)
+        with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
+            status, stopped_by = _run_trials(book, endpoint, sampler, output, watcher)
+    cases = book.cases()
+    finished = book.run_file(
+        status,
+        warnings=[*server_notes(facts, endpoint.trust, keyspace.left_behind), *health(cases)],
+        recommendations=recommend(cases),
+    )
+    if output is not None:
+        write_run(finished, output)
+    return Outcome(finished, stopped_by)
+
+
+def _run_trials(
+    book: Book,
+    endpoint: Endpoint,
+    sampler: ServerSampler,
+    output: Path | None,
+    watcher: Watcher,
+) -> tuple[Status, ValkeybenchError | None]:
+    """Run every trial in turn; say how that ended, and what stopped it early."""
+    try:
+        for trial in book.plan.trials:
+            watcher.trial_started(trial)
+            started = datetime.now(UTC)
+            seen, watch = _run_trial(trial, endpoint, sampler)
+            record = book.enter(trial, started, seen, watch)
+            if output is not None:
+                # Until the last trial is in, whoever reads the file must see it is not whole.
+                write_run(book.run_file("interrupted"), output)
+            watcher.trial_done(trial, record)
+            if watch.lost:
+                raise ServerError(
+                    f"the server at {endpoint.address} went away during the run",
+                    remedy="what was measured until then is kept",
+                )
+    except (LoadError, ServerError) as error:
+        return "failed", error
+    except KeyboardInterrupt:
+        return "interrupted", None
+    return "complete", None
+
+
+def _run_trial(
+    trial: Trial, endpoint: Endpoint, sampler: ServerSampler
+) -> tuple[Measurement, ServerWatch]:
+    """Run one trial between readings of the server."""
+    before, connections_before = sampler.read(), sampler.own_connections
+    with LocalPlace().standing_by(trial, endpoint) as load:
+        ready = sampler.read()
+        with sampler.watch(_SAMPLE_EVERY_NS) as watching:
+            seen = load.run()
+    after = sampler.read_if_there()
+    return seen, ServerWatch(
+        before=before,
+        ready=ready,
+        samples=watching.readings,
+        after=after or ready,
+        own_connections=sampler.own_connections - connections_before,
+        opens_ns=load.window.opens,
+        closes_ns=load.window.closes,
+        lost=watching.lost or after is None,
+    )

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from valkeybench.measurement.histogram import Histogram
-from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
+from valkeybench.measurement.measurement import Measurement, Opening
+from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.results.runfile import (
     CaseRecord,
     Client,
-    Connections,
     Interval,
-    InUse,
-    PhaseSummary,
     Prewarm,
     Reading,
     Recommendation,
@@ -34,6 +32,7 @@ from valkeybench.results.runfile import (
     Tool,
     Trial,
 )
+from valkeybench.results.summary import phase_summaries, summarise
 from valkeybench.scenario.model import Case, Distribution, Pool, Scenario, Think, plain
 from valkeybench.units import MILLISECOND, SECOND, parse_duration
 
@@ -125,7 +124,9 @@ def case_record(
     return CaseRecord(
         id=wish.id or _name(case),
         axes=plain(case),
-        summary=_summary(trials) if trials else None,
+        summary=_summary(sum((trial.seen for trial in trials), Measurement()), case, wish)
+        if trials
+        else None,
         trials=[trial.record() for trial in trials],
     )
 
@@ -149,12 +150,28 @@ def run_file(
         "environment": {
             "python": "3.11.7",
             "implementation": "CPython",
-            "redis": "8.1.0",
-            "hiredis": "3.2.0",
-            "server": "valkey 9.1.2",
-            "system": "Linux 6.1",
+            "gil": True,
+            "debug_build": False,
+            "packages": {"redis": "8.1.0", "hiredis": "3.2.0", "valkey": None},
+            "system": "Linux",
+            "kernel": "6.1",
+            "machine": "x86_64",
             "cpu": "Example CPU",
-            "cores": 2,
+            "cpus": 2,
+            "cpus_usable": 2,
+            "load_average": [0.1, 0.2, 0.3],
+            "open_files_limit": 1024,
+            "port_range": [32768, 60999],
+            "server": {
+                "version": "9.1.2",
+                "flavour": "valkey",
+                "mode": "standalone",
+                "role": "master",
+                "maxclients": 10000,
+                "tls": False,
+                "address": "valkey://127.0.0.1:6379/0",
+                "provider": "embedded",
+            },
         },
         "scenario": scenario,
         "warnings": list(warnings),
@@ -211,6 +228,19 @@ class _Trial:
         self.counts = self._in_use() if pooled else []
         self.handlers = self._handlers()
         self.histograms = self._histograms()
+        self.seen = Measurement(
+            window_ns=self.duration_ns * case.processes,
+            completed=self.completed,
+            unfinished=wish.unfinished,
+            dropped=wish.dropped,
+            retries=wish.retried,
+            failures=dict(wish.failures),
+            histograms=self.histograms,
+            prewarmed=Opening(self.prewarmed),
+            opened=Opening(self.opened),
+            in_use=np.array(self.counts, np.int64),
+            handlers=tuple(self.handlers),
+        )
 
     def _jitter(self) -> float:
         return _JITTER[self.repeat % len(_JITTER)]
@@ -249,11 +279,12 @@ class _Trial:
         rest = self.completed - sum(starving)
         return sorted(starving + [rest // fed + (i < rest % fed) for i in range(fed)])
 
-    def _histograms(self) -> dict[str, Histogram]:
+    def _histograms(self) -> dict[Phase, Histogram]:
         p99 = None if self.wish.p99_ms is None else _each(self.wish.p99_ms, self.repeat)
         p99 = p99 or 3.5 * self.mean_ms * self._jitter()
         wholes = _scattered(self.completed, self.mean_ms, p99)
-        found, service = {}, np.zeros(self.completed, np.int64)
+        found: dict[Phase, Histogram] = {}
+        service = np.zeros(self.completed, np.int64)
         for phase, mean in self.parts.items():
             part = (wholes * (mean / self.mean_ms)).astype(np.int64)
             found[phase] = Histogram.of(part)
@@ -270,7 +301,7 @@ class _Trial:
             repeat=self.repeat,
             started=f"2026-01-02T03:04:{5 + 4 * self.repeat:02}Z",
             duration_ns=self.duration_ns,
-            summary=_summary([self]),
+            summary=_summary(self.seen, self.case, self.wish),
             histograms={phase: _encoded(held) for phase, held in self.histograms.items()},
             in_use_counts=self.counts,
             series=self._series(),
@@ -285,7 +316,7 @@ class _Trial:
         wait = self.histograms.get(Phase.POOL_WAIT, Histogram.empty())
         p50, p99, p99_wait = response.quantile(0.5), response.quantile(0.99), wait.quantile(0.99)
         rate = self.completed / self.duration_ns * SECOND
-        in_use = _in_use_summary(self.counts)
+        in_use = summarise(self.seen, processes=1).in_use
 
         def slower(value: int | None, by: float) -> int | None:
             return None if value is None else round(value * by)
@@ -320,7 +351,7 @@ class _Trial:
             prewarm = Prewarm(
                 connections=self.prewarmed,
                 duration_ns=sum(held.total for held in opening.values()),
-                phases={phase: _phase_summary(held) for phase, held in opening.items()},
+                phases=phase_summaries(opening),
             )
         return Client(
             cpu_ns=round(share * self.duration_ns * self.case.processes),
@@ -387,69 +418,15 @@ def _encoded(histogram: Histogram) -> str:
     return _encoded_counts(histogram.counts.tobytes())
 
 
-def _phase_summary(histogram: Histogram) -> PhaseSummary:
-    p50, p90, p99, p999 = (value or 0 for value in histogram.quantiles([0.5, 0.9, 0.99, 0.999]))
-    return PhaseSummary(
-        count=histogram.count,
-        min_ns=histogram.minimum or 0,
-        mean_ns=histogram.mean or 0.0,
-        p50_ns=p50,
-        p90_ns=p90,
-        p99_ns=p99,
-        p999_ns=p999,
-        max_ns=histogram.maximum or 0,
+def _summary(seen: Measurement, case: Case, wish: Wish) -> Summary:
+    """Summarise as a run does, but for what was wished."""
+    summary = summarise(seen, processes=case.processes)
+    connections = summary.connections.model_copy(
+        update={
+            "open_max": case.most_connections,
+            "setup_round_trips": wish.setup_round_trips,
+            "setup_refused": wish.setup_refused,
+        }
     )
-
-
-def _in_use_summary(counts: Sequence[int]) -> InUse | None:
-    acquires = sum(counts)
-    if not acquires:
-        return None
-    reached = np.cumsum(counts)
-    p99, p999 = (int(np.searchsorted(reached, np.ceil(q * acquires - 1e-9))) for q in (0.99, 0.999))
-    return InUse(
-        mean=sum(k * count for k, count in enumerate(counts)) / acquires,
-        p99=p99,
-        p999=p999,
-        max=len(counts) - 1,
-    )
-
-
-def _added(lists: Sequence[Sequence[int]]) -> list[int]:
-    longest = max(map(len, lists))
-    return [sum(one[i] for one in lists if i < len(one)) for i in range(longest)]
-
-
-def _summary(trials: Sequence[_Trial]) -> Summary:
-    """Add trials up, merging histograms."""
-    wish, case = trials[0].wish, trials[0].case
-    handlers = _added([trial.handlers for trial in trials])
-    completed = sum(trial.completed for trial in trials)
-    failed = sum(trial.failed for trial in trials)
-    fairness = sum(handlers) ** 2 / (len(handlers) * sum(n * n for n in handlers) or 1)
-    phases: dict[str, Histogram] = {}
-    for trial in trials:
-        for phase, histogram in trial.histograms.items():
-            phases[phase] = phases.get(phase, Histogram.empty()) + histogram
-    many = len(trials)
-    return Summary(
-        throughput=completed / sum(trial.duration_ns for trial in trials) * SECOND,
-        attempted=completed + failed + many * (wish.unfinished + wish.dropped),
-        completed=completed,
-        failed=failed,
-        unfinished=many * wish.unfinished,
-        dropped=many * wish.dropped,
-        retries=many * wish.retried,
-        failures={FailureKind(kind): many * count for kind, count in wish.failures.items()},
-        fairness=fairness if wish.fairness is None else wish.fairness,
-        starved=wish.starved,
-        connections=Connections(
-            prewarmed=sum(trial.prewarmed for trial in trials),
-            opened=sum(trial.opened for trial in trials),
-            open_max=case.most_connections,
-            setup_round_trips=wish.setup_round_trips,
-            setup_refused=wish.setup_refused,
-        ),
-        in_use=_in_use_summary(_added([trial.counts for trial in trials])),
-        phases={phase: _phase_summary(histogram) for phase, histogram in phases.items()},
-    )
+    fairness = summary.fairness if wish.fairness is None else wish.fairness
+    return summary.model_copy(update={"connections": connections, "fairness": fairness})

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from valkeybench.analysis.health import health, server_notes
+from valkeybench.analysis.health import health
+from valkeybench.analysis.notes import run_notes
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
@@ -87,7 +88,10 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     cases = book.cases()
     finished = book.run_file(
         status,
-        warnings=[*server_notes(facts, endpoint.trust, keyspace.left_behind), *health(cases)],
+        warnings=[
+            *run_notes(facts, endpoint.trust, left_behind=keyspace.left_behind),
+            *health(cases),
+        ],
         recommendations=recommend(cases),
     )
     if output is not None:

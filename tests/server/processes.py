@@ -9,10 +9,12 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,15 +46,16 @@ class Traces:
 
 
 def client(endpoint: Endpoint) -> redis.Redis:
-    """Make a client, over a connection of its own."""
-    return redis.Redis(**endpoint.connection_kwargs(), single_connection_client=True)  # type: ignore[arg-type] - a mapping says nothing of its types
+    """Make a client over a connection of its own that tries nothing twice."""
+    kwargs: dict[str, Any] = endpoint.connection_kwargs()
+    return redis.Redis(**kwargs, single_connection_client=True, retry=Retry(NoBackoff(), 0))
 
 
 def traces_of(endpoint: Endpoint) -> Traces:
     """Find what belongs to an embedded server."""
     assert endpoint.pid is not None
     with closing(client(endpoint)) as asking:
-        directory = asking.config_get("dir")["dir"]
+        directory = str(asking.config_get("dir")["dir"])
     guardian = int(_ps("ppid", endpoint.pid))
     return Traces(server=endpoint.pid, guardian=guardian, directory=Path(directory))
 

@@ -8,7 +8,9 @@ import signal
 import socket
 import stat
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,12 +63,9 @@ def test_it_answers_as_soon_as_we_have_it(embedded: Endpoint) -> None:
 
 def test_the_password_is_required(embedded: Endpoint) -> None:
     """Without the password nothing is answered, with another neither."""
-    for password in (None, "wrong"):
-        with (
-            closing(redis.Redis(embedded.host, embedded.port, password=password)) as asking,
-            pytest.raises(redis.AuthenticationError),
-        ):
-            asking.ping()
+    for password in (None, Secret("wrong")):
+        with pytest.raises(redis.AuthenticationError):
+            client(replace(embedded, password=password)).ping()
 
 
 def test_every_server_has_its_own_password(embedded: Endpoint) -> None:
@@ -84,8 +83,9 @@ def test_nobody_can_list_the_password(embedded: Endpoint) -> None:
     traces = traces_of(embedded)
 
     for process in (traces.server, traces.guardian):
-        assert b"PATH" in Path(f"/proc/{process}/environ").read_bytes()
-        assert word not in Path(f"/proc/{process}/environ").read_bytes()
+        environment = Path(f"/proc/{process}/environ").read_bytes()
+        assert environment
+        assert word not in environment
     listed = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
     assert any(b"guardian.py" in arguments for arguments in listed)
     assert not any(word in arguments for arguments in listed)
@@ -96,9 +96,11 @@ def test_our_own_settings_stay_with_us(monkeypatch: pytest.MonkeyPatch) -> None:
     """The password of somebody else's server is not handed to ours."""
     monkeypatch.setenv("VALKEYBENCH_PASSWORD", "s3cr3t")
     with embedded_server() as endpoint:
-        traces = traces_of(endpoint)
-        for process in (traces.server, traces.guardian):
-            assert b"s3cr3t" not in Path(f"/proc/{process}/environ").read_bytes()
+        # The server writes over its own; the guardian's is what it was given.
+        guardian = traces_of(endpoint).guardian
+        environment = Path(f"/proc/{guardian}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"s3cr3t" not in environment
 
 
 def test_nothing_is_kept_on_disk(embedded: Endpoint) -> None:
@@ -170,7 +172,11 @@ def test_it_dies_when_only_our_forked_child_survives_us() -> None:
 
 def test_a_control_c_in_the_terminal_does_not_reach_it() -> None:
     """Interrupting our process group leaves the server up until we are done with it."""
+    # Whoever starts tests in the background has them ignore the signal.
     goes_on = """
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    print("ready", flush=True)
     try:
         sys.stdin.read()
     except KeyboardInterrupt:
@@ -182,6 +188,7 @@ def test_a_control_c_in_the_terminal_does_not_reach_it() -> None:
         assert holder.stdout is not None
         endpoint = told_by(holder.stdout.readline())
         traces = traces_of(endpoint)
+        assert "ready\n" == holder.stdout.readline()
         os.killpg(holder.pid, signal.SIGINT)
         assert "interrupted\n" == holder.stdout.readline()
         with closing(client(endpoint)) as asking:
@@ -197,7 +204,7 @@ def test_nobody_waits_for_our_output_but_for_us() -> None:
     with run_python(HOLD.format(meanwhile="sys.stdin.read()")) as holder:
         assert holder.stdout is not None
         traces = traces_of(told_by(holder.stdout.readline()))
-        ours = {os.readlink(f"/proc/{holder.pid}/fd/{fd}") for fd in (1, 2)}
+        ours = {str(Path(f"/proc/{holder.pid}/fd/{fd}").readlink()) for fd in (1, 2)}
         for process in (traces.server, traces.guardian):
             open_files = {str(path.readlink()) for path in Path(f"/proc/{process}/fd").iterdir()}
             assert open_files
@@ -209,12 +216,16 @@ def test_nobody_waits_for_our_output_but_for_us() -> None:
 @on_linux
 def test_no_descriptor_of_ours_is_inherited() -> None:
     """What the context opens stays with us when other programs are started."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = _open_descriptors()
     with embedded_server():
-        opened = set(os.listdir("/proc/self/fd")) - before
-        inheritable = [fd for fd in opened if _is_inheritable(int(fd))]
+        opened = _open_descriptors() - before
+        inheritable = [fd for fd in opened if _is_inheritable(fd)]
     assert len(opened) >= 2
     assert [] == inheritable
+
+
+def _open_descriptors() -> set[int]:
+    return {int(path.name) for path in Path("/proc/self/fd").iterdir()}
 
 
 def _is_inheritable(fd: int) -> bool:
@@ -227,28 +238,37 @@ def _is_inheritable(fd: int) -> bool:
 
 def test_a_server_that_died_is_an_error() -> None:
     """When the server goes before we do, the rest is cleared up and we are told."""
-    with pytest.raises(ServerError, match="died while it was needed"), embedded_server() as endpoint:
-        traces = traces_of(endpoint)
+    with ExitStack() as stack:
+        traces = traces_of(stack.enter_context(embedded_server()))
         os.kill(traces.server, signal.SIGKILL)
         wait_until(lambda: not traces.left)
+        with pytest.raises(ServerError, match="died while it was needed"):
+            stack.close()
 
 
 def test_an_error_of_ours_goes_before_the_death_of_the_server() -> None:
     """What went wrong first is what is raised."""
-    with pytest.raises(LookupError), embedded_server() as endpoint:
-        traces = traces_of(endpoint)
-        os.kill(traces.server, signal.SIGKILL)
-        wait_until(lambda: not traces.left)
-        raise LookupError
+
+    def fail() -> None:
+        with embedded_server() as endpoint:
+            traces = traces_of(endpoint)
+            os.kill(traces.server, signal.SIGKILL)
+            wait_until(lambda: not traces.left)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
 
 
 @on_linux
 def test_killing_the_guardian_leaves_nothing_either() -> None:
     """The kernel then stops the server, and we remove the directory ourselves."""
-    with pytest.raises(ServerError, match="died"), embedded_server() as endpoint:
-        traces = traces_of(endpoint)
+    with ExitStack() as stack:
+        traces = traces_of(stack.enter_context(embedded_server()))
         os.kill(traces.guardian, signal.SIGKILL)
         wait_until(lambda: not is_running(traces.server))
+        with pytest.raises(ServerError, match="died"):
+            stack.close()
     assert [] == traces.left
 
 
@@ -268,7 +288,7 @@ def test_another_server_on_our_port_is_not_taken_for_ours(embedded: Endpoint) ->
 
 
 def test_it_takes_as_many_clients_as_we_say() -> None:
-    """maxclients is what was asked for."""
+    """The limit is what was asked for."""
     with embedded_server(maxclients=123) as endpoint, closing(client(endpoint)) as asking:
         assert 123 == asking.info("clients")["maxclients"]
 
@@ -344,6 +364,22 @@ def test_a_server_that_never_answers_is_given_up(
     assert not is_running(int(pid_file.read_text(encoding="utf-8")))
 
 
+def test_an_impatient_user_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted while it starts, the server is gone by the time we are."""
+
+    def interrupted(*_: object) -> bool:
+        assert 1 == len(list(tmp_path.iterdir()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "_answers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        embedded_server().__enter__()
+    assert [] == list(tmp_path.iterdir())
+
+
 # --- which binary ---
 
 
@@ -363,7 +399,7 @@ def test_a_binary_asked_for_must_be_one(
     if mode is not None:
         binary.touch(mode)
     monkeypatch.setenv("VALKEYBENCH_SERVER", str(binary))
-    with pytest.raises(ServerError, match="VALKEYBENCH_SERVER names .*/mine"):
+    with pytest.raises(ServerError, match=r"VALKEYBENCH_SERVER names .*/mine"):
         find_server_binary()
 
 

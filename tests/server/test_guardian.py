@@ -57,19 +57,31 @@ class Guarded:
         assert (b"started", str(self.home).encode()) == (word, os.path.dirname(directory))  # noqa: PTH120 - bytes have no path
         return int(pid)
 
+    def hang_up(self) -> None:
+        """Have nothing more to say to it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def ended(self) -> bytes:
-        """Hear what it says until it ends."""
-        last_words, _ = self.process.communicate()
+        """Hear what it says until it ends, without telling it to."""
+        assert self.process.stdout is not None
+        last_words = self.process.stdout.read()
+        self.process.stdout.close()
+        self.hang_up()
+        self.process.wait()
         assert [] == list(self.home.iterdir())
         return last_words
 
 
-@pytest.mark.parametrize("order", [b"\n", b""])
-def test_told_to_stop_it_stops_the_server(tmp_path: Path, order: bytes) -> None:
+@pytest.mark.parametrize("order", [b"\n", None])
+def test_told_to_stop_it_stops_the_server(tmp_path: Path, order: bytes | None) -> None:
     """A line or the end of its input: the server goes, then the directory, then the guardian."""
     guarded = Guarded(tmp_path, IDLE)
     pid = guarded.started()
-    guarded.tell(order)
+    if order is None:
+        guarded.hang_up()
+    else:
+        guarded.tell(order)
     assert guarded.ended().startswith(b"stopped\n")
     assert not is_running(pid)
     assert 0 == guarded.process.returncode
@@ -86,19 +98,26 @@ def test_the_death_of_the_server_is_reported_with_its_last_words(tmp_path: Path)
 
 
 def test_the_server_gets_its_configuration_on_its_input(tmp_path: Path) -> None:
-    """And only that: the order to stop is not for the server."""
-    guarded = Guarded(tmp_path, "echo $#$1; cat")
-    guarded.tell(b'port 1\nsave ""\n\n\n')
-    guarded.hear()
-    wait_until(lambda: guarded.process.poll() is not None)
-    last_words = guarded.ended()
-    assert last_words.partition(b"\n")[2] in (b"", b'1-\nport 1\nsave ""\n')
+    """Its one argument says so, and its input has an end."""
+    guarded = Guarded(tmp_path, "echo $# $1; cat")
+    guarded.tell(b'port 1\nsave ""\n\n')
+    assert guarded.hear().startswith(b"started ")
+    assert b'died\n1 -\nport 1\nsave ""\n' == guarded.ended()
+
+
+def test_an_order_to_stop_may_come_at_once(tmp_path: Path) -> None:
+    """What follows the configuration immediately is heard as well."""
+    guarded = Guarded(tmp_path, IDLE)
+    guarded.tell(b"port 1\n\n\n")
+    assert guarded.hear().startswith(b"started ")
+    assert guarded.ended().startswith(b"stopped\n")
 
 
 def test_half_a_configuration_starts_nothing(tmp_path: Path) -> None:
     """A parent that died while speaking gets no server without a password."""
     guarded = Guarded(tmp_path, f"touch {tmp_path}/started; {IDLE}")
     guarded.tell(b"port 1\n")
+    guarded.hang_up()
     assert b"" == guarded.ended()
     assert not (tmp_path / "started").exists()
 
@@ -131,9 +150,8 @@ def test_it_leaves_when_its_parent_is_another(tmp_path: Path) -> None:
     """A parent that died before it was looked at is noticed, though the input stays open."""
     guarded = Guarded(tmp_path, IDLE, parent=1_000_000_000)
     pid = guarded.started()
-    wait_until(lambda: guarded.process.poll() is not None)
-    assert not is_running(pid)
     guarded.ended()
+    assert not is_running(pid)
 
 
 def test_a_program_that_cannot_be_run_is_reported(tmp_path: Path) -> None:

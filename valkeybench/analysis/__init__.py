@@ -1,1 +1,1 @@
-"""."""
+"""What runs mean: pure functions from stored cases to warnings, sizes and costs."""

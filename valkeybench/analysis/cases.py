@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
-from statistics import median, stdev
-from typing import TYPE_CHECKING
+from math import log, sqrt
+from statistics import fmean, median, stdev
+from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import ResultError
 from valkeybench.measurement.metrics import FailureKind, Phase
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from valkeybench.analysis.thresholds import Thresholds
     from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary, Trial
+
+
+_OF_THE_POOL = frozenset({"pool", "max_connections", "pool_timeout_ns"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +103,6 @@ class SeenCase:
         return any(trial.server is not None and trial.server.lost for trial in self.trials)
 
     @property
-    def commands_per_handler(self) -> float:
-        """Give what the average handler completed in the average trial."""
-        counts = [count for trial in self.trials for count in trial.handlers]
-        return sum(counts) / len(counts) if counts else 0.0
-
-    @property
-    def starved(self) -> int:
-        """Count the starved handlers of the worst trial."""
-        return max([self.summary.starved, *(trial.summary.starved for trial in self.trials)])
-
-    @property
     def censored(self) -> float:
         """Give the share of response times that are only known to be longer than recorded."""
         begun = self.summary.completed + self.summary.unfinished
@@ -147,23 +139,21 @@ class SeenCase:
         found = self.summary.phases.get(phase)
         return 0.0 if found is None else found.mean_ns
 
-    def is_unfair(self, limits: Thresholds) -> bool:
-        """Tell whether handlers did more unequal work than chance explains.
+    @property
+    def fairness(self) -> float | None:
+        """Give Jain's index of the least fair trial; None when nothing was done."""
+        found = [trial.summary.fairness for trial in self.trials]
+        return min((index for index in found if index is not None), default=None)
 
-        Jain's index J hides a squared coefficient of variation of 1/J - 1. Handlers that
-        come by chance have about 1 / (their mean count) of it, give or take
-        √(2 / (handlers - 1)) times that.
-        """
-        fairness, mean = self.summary.fairness, self.commands_per_handler
-        if not fairness or mean < limits.fair_commands or self.handlers < 2:  # noqa: PLR2004 - one is always even
-            return False
-        doubt: float = (2 / (self.handlers - 1)) ** 0.5 / mean
-        return 1 / fairness - 1 - 1 / mean > max(limits.unfairness, 3 * doubt)
+    def starved(self, limits: Thresholds) -> int:
+        """Count the handlers that were starved in the worst trial, rather than just unlucky."""
+        return max((t.summary.starved for t in self.trials if _tells_shares(t, limits)), default=0)
 
     def is_starving(self, limits: Thresholds) -> bool:
         """Tell whether handlers went without, so that percentiles rank nothing."""
-        enough = self.commands_per_handler >= limits.fair_commands
-        return (self.starved > 0 and enough) or self.is_unfair(limits)
+        return self.starved(limits) > 0 or any(
+            _is_unfair(trial, limits) for trial in self.trials if _tells_shares(trial, limits)
+        )
 
     def is_pool_bound(self, limits: Thresholds) -> bool:
         """Tell whether the pool was, or nearly was, what handlers had to wait for.
@@ -181,6 +171,20 @@ class SeenCase:
         """Count the commands that got no connection from the pool."""
         kinds = (FailureKind.POOL_EXHAUSTED, FailureKind.POOL_TIMEOUT)
         return sum(self.summary.failures.get(kind, 0) for kind in kinds)
+
+    @property
+    def load(self) -> dict[str, Any]:
+        """Give the axes that say what is asked of a pool, rather than which pool answers."""
+        return {axis: value for axis, value in self.record.axes.items() if axis not in _OF_THE_POOL}
+
+    def is_same_load(self, other: SeenCase) -> bool:
+        """Tell whether two cases differ in nothing but the pool.
+
+        What means nothing without a pool does not tell a case without one apart.
+        """
+        apart = set() if self.pool.is_pooled and other.pool.is_pooled else {"clients"}
+        one, two = self.load, other.load
+        return all(one.get(axis) == two.get(axis) for axis in (one.keys() | two.keys()) - apart)
 
     def _whole(self, axis: str) -> int:
         value = self.record.axes.get(axis)
@@ -201,6 +205,35 @@ def seen(records: Sequence[CaseRecord]) -> list[SeenCase]:
     return [SeenCase(record, record.summary) for record in records if record.summary is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases that differ in nothing but the pool; those without a pool stand apart."""
+
+    pooled: tuple[SeenCase, ...]
+    unpooled: tuple[SeenCase, ...]
+
+    @property
+    def load(self) -> dict[str, Any]:
+        """Give the axes its cases agree on."""
+        return (self.pooled or self.unpooled)[0].load
+
+
+def groups(cases: Sequence[SeenCase]) -> list[Group]:
+    """Put cases of the same load together, in the order they come."""
+    leaders: list[SeenCase] = []
+    # Pooled cases lead: one without a pool belongs to all that differ in a pool's matters only.
+    for case in sorted(cases, key=lambda case: not case.pool.is_pooled):
+        if not any(case.is_same_load(leader) for leader in leaders):
+            leaders.append(case)
+    return [
+        Group(
+            tuple(c for c in cases if c.pool.is_pooled and c.is_same_load(leader)),
+            tuple(c for c in cases if not c.pool.is_pooled and c.is_same_load(leader)),
+        )
+        for leader in leaders
+    ]
+
+
 def quantile_of_counts(counts: Sequence[int], share: float) -> int:
     """Give the index that `share` of the counted do not exceed, by nearest rank; 0 when empty."""
     # The tiny slack keeps 0.999 × 1000 from asking for rank 1000 by a rounding error.
@@ -210,6 +243,26 @@ def quantile_of_counts(counts: Sequence[int], share: float) -> int:
         if reached >= rank:
             return index
     return max(len(counts) - 1, 0)
+
+
+def _tells_shares(trial: Trial, limits: Thresholds) -> bool:
+    """Tell whether handlers did enough for their shares to mean anything."""
+    return bool(trial.handlers) and fmean(trial.handlers) >= limits.fair_commands
+
+
+def _is_unfair(trial: Trial, limits: Thresholds) -> bool:
+    """Tell whether handlers did more unequal work than chance explains.
+
+    Jain's index J hides a squared coefficient of variation of 1/J - 1. Handlers that come by
+    chance have about 1 / (their mean count) of it, give or take √(2 / (handlers - 1)) times
+    that.
+    """
+    fairness, handlers = trial.summary.fairness, len(trial.handlers)
+    if not fairness or handlers == 1:
+        return False
+    chance = 1 / fmean(trial.handlers)
+    doubt = sqrt(2 / (handlers - 1)) * chance
+    return 1 / fairness - 1 - chance > max(limits.unfairness, 3 * doubt)
 
 
 def _log_spread(values: Sequence[float]) -> float | None:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import ceil, sqrt
-from statistics import fmean, variance
+from math import ceil
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from valkeybench.analysis.cases import SeenCase, seen
-from valkeybench.analysis.remedies import less_client_cpu, mend_failures, more_repeats, serve_all
+from valkeybench.analysis.remedies import (
+    less_client_cpu,
+    mend_failures,
+    more_patience,
+    more_repeats,
+    serve_all,
+)
+from valkeybench.analysis.steadiness import drifting
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.measurement.metrics import FailureKind
 from valkeybench.results.runfile import RunWarning
-from valkeybench.units import SECOND, format_count, format_duration, format_percent
+from valkeybench.units import SECOND, format_count, format_duration, format_percent, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from valkeybench.results.runfile import CaseRecord, Interval, Trial
-
-_FEWEST_INTERVALS = 3
-"""A half of a series with fewer has no variance worth the name."""
-
-_WHOLE_INTERVAL = 0.99
-"""A last interval shorter than this share of the others was cut off."""
+    from valkeybench.results.runfile import CaseRecord, Trial
 
 
 class Code(StrEnum):
@@ -152,7 +153,7 @@ def abandoned(look: Look) -> Finding | None:
     return Finding(
         f"{format_count(stuck)} handlers were still stuck in a command long after the window"
         " closed; how slow those commands really are is not known",
-        "set a socket timeout (--socket-timeout 5s), and see what the server is busy with",
+        more_patience(look.case),
     )
 
 
@@ -161,10 +162,11 @@ def starved(look: Look) -> Finding | None:
     case = look.case
     if not case.is_starving(look.limits):
         return None
-    fairness = "" if case.summary.fairness is None else f" (fairness {case.summary.fairness:.2f})"
+    fairness = "" if case.fairness is None else f" (fairness {case.fairness:.2f})"
+    hungry = case.starved(look.limits)
     who = (
-        f"{case.starved} of {case.handlers} handlers hardly completed anything"
-        if case.starved
+        f"{hungry} of {case.handlers} handlers hardly completed anything"
+        if hungry
         else "handlers got very unequal shares"
     )
     return Finding(
@@ -197,8 +199,8 @@ def client_saturated(look: Look) -> Finding | None:
         return None
     each = "each client process" if look.case.processes > 1 else "the client"
     return Finding(
-        f"{each} used {format_percent(share)} of a core, which is all Python can:"
-        " latencies show a busy client rather than pool or server",
+        f"{each} used {format_percent(share)} of a core, and Python can use hardly more"
+        " than one: latencies show a busy client rather than pool or server",
         less_client_cpu(look.case),
     )
 
@@ -235,17 +237,22 @@ def pool_bound(look: Look) -> Finding | None:
     roomy = [
         other
         for other in look.run
-        if other.summary.in_use is not None
+        if other.pool.is_pooled
         and not other.is_pool_bound(look.limits)
-        and _differ_in_pool_only(case, other)
+        and case.is_same_load(other)
     ]
+    roomy.sort(key=lambda other: (other.pool is case.pool, other.max_connections or 0))
+    saw = (
+        f"{format_count(case.pool_failures)} commands got no connection from a pool of {size}"
+        if case.pool_failures
+        else f"one acquire in 1 000 found {in_use.p999} of {size} connections taken"
+    )
     return Finding(
-        f"handlers found {in_use.p999} of {size} connections taken in one acquire out of 1 000,"
-        f" {format_count(case.pool_failures)} got none: the pool was the limit, and how many the"
-        " load needs is not to be read from it",
-        f"read the need from {roomy[0].id}, where the pool was no limit"
+        f"{saw}: the pool was the limit, so how many the load needs cannot be read from it",
+        f"read the need from the {roomy[-1].pool} pool of {roomy[-1].max_connections}, which was no"
+        " limit"
         if roomy
-        else f"measure with a larger pool as well (--max-conn {size},{_wider(case)})",
+        else f"measure with a larger pool as well (--max-conn {size},{case.concurrency})",
     )
 
 
@@ -255,11 +262,14 @@ def repeats_disagree(look: Look) -> Finding | None:
     p99, rate = case.p99_spread, case.throughput_spread
     seen_apart = []
     if p99 is not None and p99 > limits.p99_spread:
-        listed = ", ".join(format_duration(value) for value in case.p99s)
-        seen_apart.append(f"p99 was {listed} (deviation {format_percent(p99)})")
+        low, high = map(format_duration, (min(case.p99s), max(case.p99s)))
+        seen_apart.append(f"p99 lay between {low} and {high} (deviation {format_percent(p99)})")
     if rate is not None and rate > limits.throughput_spread:
-        listed = ", ".join(format_count(trial.summary.throughput) for trial in case.trials)
-        seen_apart.append(f"throughput was {listed} /s (deviation {format_percent(rate)})")
+        rates = [trial.summary.throughput for trial in case.trials]
+        low, high = format_count(min(rates)), format_rate(max(rates))
+        seen_apart.append(
+            f"throughput lay between {low} and {high} (deviation {format_percent(rate)})"
+        )
     if not seen_apart:
         return None
     return Finding(
@@ -270,16 +280,15 @@ def repeats_disagree(look: Look) -> Finding | None:
 
 
 def unsteady(look: Look) -> Finding | None:
-    """Find trials that ended other than they began: in most trials, in the same quantity."""
+    """Find trials that ended other than they began: most of them, in the same quantity."""
     trials = look.case.trials
-    for name, quantity in _QUANTITIES.items():
-        drifts = [_drift(quantity(_whole_intervals(trial)), look.limits) for trial in trials]
-        found = [drift for drift in drifts if drift is not None]
-        if found and 2 * len(found) >= len(trials):
+    for name, drifts in drifting(trials, look.limits).items():
+        if drifts and 2 * len(drifts) >= len(trials):
+            way = "higher" if fmean(drifts) > 0 else "lower"
             return Finding(
-                f"{name} was {fmean(found):+.0%} in the second half of {len(found)} of"
-                f" {len(trials)} trials: it had not settled, and its average describes neither"
-                " half",
+                f"{name} was {format_percent(abs(fmean(drifts)))} {way} in the second half of"
+                f" {len(drifts)} of {len(trials)} trials: it had not settled, and its average"
+                " describes neither half",
                 "warm up longer (--warmup 2s or more) and measure longer (--duration)",
             )
     return None
@@ -350,7 +359,7 @@ def connections_disagree(look: Look) -> Finding | None:
     return Finding(
         f"{numbers} only {format_count(counted)}: something between us shares connections, and"
         " what opening one costs the server is not seen",
-        "connect to the server itself rather than to a proxy; without one, this is a bug: report it",
+        "connect to the server itself, not to a proxy; if there is none, report this as a bug",
     )
 
 
@@ -372,54 +381,6 @@ def _grown(case: SeenCase, counter: str) -> int:
 
 def _most_connections(case: SeenCase) -> int:
     return case.processes * (case.max_connections or case.concurrency)
-
-
-def _wider(case: SeenCase) -> int:
-    return min(2 * (case.max_connections or 1), case.concurrency)
-
-
-def _differ_in_pool_only(one: SeenCase, other: SeenCase) -> bool:
-    apart = {"pool", "max_connections", "pool_timeout_ns"}
-    axes = one.record.axes.keys() | other.record.axes.keys()
-    return all(one.record.axes.get(a) == other.record.axes.get(a) for a in axes - apart)
-
-
-def _whole_intervals(trial: Trial) -> list[Interval]:
-    """Give a trial's series without a last interval that was cut off."""
-    series = list(trial.series)
-    if len(series) > 1:
-        usual = series[1].start_ns - series[0].start_ns
-        if trial.duration_ns - series[-1].start_ns < _WHOLE_INTERVAL * usual:
-            series.pop()
-    return series
-
-
-def _throughputs(series: Sequence[Interval]) -> list[float]:
-    return [interval.throughput for interval in series]
-
-
-def _medians(series: Sequence[Interval]) -> list[float]:
-    return [float(i.response_p50_ns) for i in series if i.response_p50_ns is not None]
-
-
-_QUANTITIES: dict[str, Callable[[Sequence[Interval]], list[float]]] = {
-    "throughput": _throughputs,
-    "the median response time": _medians,
-}
-
-
-def _drift(values: Sequence[float], limits: Thresholds) -> float | None:
-    """Give the second half's difference as a share of the whole; None when chance explains it."""
-    half = len(values) // 2
-    if half < _FEWEST_INTERVALS or not any(values):
-        return None
-    first, second = values[:half], values[-half:]
-    difference = fmean(second) - fmean(first)
-    error = sqrt((variance(first) + variance(second)) / half)
-    share = difference / fmean(values)
-    if abs(share) <= limits.drift or abs(difference) <= limits.drift_errors * error:
-        return None
-    return share
 
 
 def _small_percent(share: float) -> str:

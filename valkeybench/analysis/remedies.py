@@ -58,6 +58,13 @@ def more_repeats(case: SeenCase) -> str:
     return ", or ".join(todo)
 
 
+def more_patience(case: SeenCase) -> str:
+    """Say what to do about commands that do not come back."""
+    if case.record.axes.get("socket_timeout_ns") is None:
+        return "set a socket timeout (--socket-timeout 5s), so that handlers come back"
+    return "see what the server is busy with, or set a shorter --socket-timeout"
+
+
 def mend_failures(case: SeenCase, kinds: Sequence[str]) -> str:
     """Say what to do about each kind of failure, in the order given."""
     known = [FailureKind(kind) for kind in kinds if kind in set(FailureKind)]
@@ -69,24 +76,23 @@ def _mend(case: SeenCase, kind: FailureKind) -> str:
     """Say what to do about one kind of failure."""
     size = case.max_connections or 1
     larger = f"a larger pool (--max-conn {min(2 * size, case.concurrency)})"
-    match kind:
-        case FailureKind.POOL_EXHAUSTED:
-            return f"use {larger} or one that waits (--pool blocking)"
-        case FailureKind.POOL_TIMEOUT:
-            return f"use {larger} or wait longer (--pool-timeout)"
-        case FailureKind.CONNECT_TIMEOUT:
-            return "open fewer connections at once, or allow more time (--connect-timeout)"
-        case FailureKind.CONNECT_REFUSED:
-            return "see that the server listens there, and that ports are left on this machine"
-        case FailureKind.MAX_CLIENTS:
-            return "raise maxclients on the server, or use a smaller pool or fewer processes"
-        case FailureKind.AUTH:
-            return "check user name, password and what the user may do"
-        case FailureKind.TLS:
-            return "check certificates and the server's TLS settings"
-        case FailureKind.TIMEOUT:
-            return "see what keeps the server busy, or allow more time (--socket-timeout)"
-        case FailureKind.RESET:
-            return "see why the server or something on the way closes connections"
-        case FailureKind.REPLY_ERROR:
-            return "check the command and the type of its keys"
+    return {
+        FailureKind.POOL_EXHAUSTED: f"use {larger} or one that waits (--pool blocking)",
+        FailureKind.POOL_TIMEOUT: f"use {larger} or wait longer (--pool-timeout)",
+        FailureKind.CONNECT_TIMEOUT: (
+            "open fewer connections at once, or allow more time (--connect-timeout)"
+        ),
+        FailureKind.CONNECT_REFUSED: (
+            "see that the server listens there, and that ports are left on this machine"
+        ),
+        FailureKind.MAX_CLIENTS: (
+            "raise maxclients on the server, or use a smaller pool or fewer processes"
+        ),
+        FailureKind.AUTH: "check user name, password and what the user may do",
+        FailureKind.TLS: "check certificates and the server's TLS settings",
+        FailureKind.TIMEOUT: (
+            "see what keeps the server busy, or allow more time (--socket-timeout)"
+        ),
+        FailureKind.RESET: "see why the server or something on the way closes connections",
+        FailureKind.REPLY_ERROR: "check the command and the type of its keys",
+    }[kind]

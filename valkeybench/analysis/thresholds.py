@@ -48,8 +48,17 @@ class Thresholds:
     throughput_spread: float = 0.05
     """Standard deviation of log throughput. Measured: 0.004 when nothing is wrong."""
 
-    sizing_spread: float = 2.0
-    """How many times the spreads above make a size meaningless rather than uncertain."""
+    sizing_throughput_spread: float = 0.10
+    """The same where it makes a size meaningless: the load itself was another each time."""
+
+    sizing_repeats: float = 3.0
+    """How many times the smallest the largest of the repeats' own sizes may be.
+
+    Generous, as more connections than needed cost little. A judgement.
+    """
+
+    sizing_repeats_apart: int = 5
+    """How far apart they may be in any case: among small sizes chance alone makes a triple."""
 
     drift: float = 0.03
     """Difference between the halves of a trial that is a drift, if chance is excluded.

@@ -1,1 +1,1 @@
-"""."""
+"""The command line: thin; it parses, calls the workflow and renders."""

@@ -1,1 +1,1 @@
-"""."""
+"""Who asks: drivers over redis-py's own pools, in fresh processes."""

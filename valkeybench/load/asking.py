@@ -45,7 +45,7 @@ def client_settings(case: Case, endpoint: Endpoint, shared: Shared) -> dict[str,
         "socket_connect_timeout": _seconds(case.connect_timeout_ns),
         "decode_responses": case.decode_responses,
         "protocol": case.protocol,
-        "retry": CountingRetry(case.retries, shared),
+        "retry": _retry(case, shared),
     }
     if endpoint.path is not None:
         del settings["socket_connect_timeout"]
@@ -79,13 +79,11 @@ def make_pool(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool:
 
 
 class CountingRetry(Retry):
-    """redis-py's retry with a count. No retries is no retries: never what redis-py defaults to."""
+    """redis-py's retry with a count."""
 
     def __init__(self, retries: int, shared: Shared) -> None:
-        backoff = (
-            ExponentialWithJitterBackoff(base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS)
-            if retries
-            else NoBackoff()
+        backoff = ExponentialWithJitterBackoff(
+            base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS
         )
         super().__init__(backoff, retries)
         self._shared = shared
@@ -98,8 +96,6 @@ class CountingRetry(Retry):
         self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Try, and count every time it is tried again."""
-        if not self._retries:
-            return super().call_with_retry(do, fail, *args, **kwargs)
         failures = 0
 
         def counted_fail(*details: Any) -> Any:
@@ -112,11 +108,17 @@ class CountingRetry(Retry):
         return super().call_with_retry(do, counted_fail, *args, **kwargs)
 
 
+def _retry(case: Case, shared: Shared) -> Retry:
+    """Give what a case asks for; never what redis-py defaults to, which differs by class."""
+    # Not a CountingRetry with nothing to count: it would cost every command.
+    return CountingRetry(case.retries, shared) if case.retries else Retry(NoBackoff(), 0)
+
+
 class SharedClient:
     """Asks with one client kept over the common pool: the usual way."""
 
     def __init__(self, pool: AnyPool) -> None:
-        self.lease = Lease(pool, pool.count_in_use)
+        self.lease = Lease(pool, pool.watched)
         self.ask = redis.Redis(connection_pool=self.lease).execute_command
 
 
@@ -124,7 +126,7 @@ class SuccessiveClients:
     """Asks with a new client for each command, over the common pool."""
 
     def __init__(self, pool: AnyPool, ledger: Ledger) -> None:
-        self.lease = Lease(pool, pool.count_in_use)
+        self.lease = Lease(pool, pool.watched)
         self._ledger = ledger
 
     def ask(self, *command: str) -> Any:
@@ -140,7 +142,7 @@ class NoPool:
     """Asks with a new client and a new connection for each command, closed after it."""
 
     def __init__(self, case: Case, endpoint: Endpoint, ledger: Ledger) -> None:
-        self.lease: Lease
+        self.lease = Lease()
         self._ledger = ledger
         self._connection_class = connection_class(endpoint)
         self._settings = client_settings(case, endpoint, ledger.shared)
@@ -155,7 +157,8 @@ class NoPool:
         own = client.connection_pool
         own.connection_class = self._connection_class
         own.connection_kwargs["ledger"] = self._ledger
-        self.lease = client.connection_pool = Lease(own, _no_pool_to_count)
+        self.lease.turn_to(own)
+        client.connection_pool = self.lease
         try:
             return client.execute_command(*command)
         finally:
@@ -198,10 +201,6 @@ def make_asker(case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Led
     if case.clients is Clients.SUCCESSIVE:
         return SuccessiveClients(pool, ledger)
     return SharedClient(pool)
-
-
-def _no_pool_to_count() -> int:
-    return -1
 
 
 def _seconds(nanoseconds: int | None) -> float | None:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from valkeybench.load.ledger import Ledger
+    from valkeybench.measurement.histogram import Integers
 
 
 class _Timed:
@@ -143,17 +144,27 @@ class _NotesConstruction:
 class RaisingPool(_NotesConstruction, redis.ConnectionPool):
     """redis-py's ConnectionPool."""
 
-    def count_in_use(self) -> int:
-        """Count the connections taken."""
-        return len(self._in_use_connections)
+    @property
+    def watched(self) -> Sized:
+        """Give what a lease takes the length of when its handler asks: the taken ones."""
+        return self._in_use_connections  # type: ignore[no-any-return]  # redis-py's is untyped
+
+    def in_use(self, lengths: Integers) -> Integers:
+        """Turn those lengths into connections in use."""
+        return lengths
 
 
 class WaitingPool(_NotesConstruction, redis.BlockingConnectionPool):
     """redis-py's BlockingConnectionPool."""
 
-    def count_in_use(self) -> int:
-        """Count the connections taken: what is not in the queue."""
-        return self.max_connections - len(self.pool.queue)  # type: ignore[no-any-return]  # redis-py is untyped here
+    @property
+    def watched(self) -> Sized:
+        """Give what a lease takes the length of when its handler asks: the free ones."""
+        return self.pool.queue  # type: ignore[no-any-return]  # redis-py's is untyped
+
+    def in_use(self, lengths: Integers) -> Integers:
+        """Turn those lengths into connections in use."""
+        return self.max_connections - lengths
 
 
 class FairQueue:
@@ -218,24 +229,28 @@ class Lease:
 
     It stands where redis-py's client expects its pool. After a command, `held` and
     `replied` are the instants a connection was in hand and the reply was parsed, `opened`
-    says whether anything had to be built or opened, and `in_use` is the number of
-    connections taken when the handler asked.
+    says whether anything had to be built or opened, and `seen` is the length of what the
+    pool has to be `watched` when the handler asked.
     """
 
-    __slots__ = ("_count", "_give", "_pool", "_take", "held", "in_use", "opened", "replied")
+    __slots__ = ("_give", "_pool", "_take", "_watched", "held", "opened", "replied", "seen")
 
-    def __init__(self, pool: redis.ConnectionPool, count_in_use: Callable[[], int]) -> None:
+    def __init__(self, pool: redis.ConnectionPool | None = None, watched: Sized = ()) -> None:
+        self.held = self.replied = self.seen = 0
+        self.opened = False
+        self._watched = watched
+        if pool is not None:
+            self.turn_to(pool)
+
+    def turn_to(self, pool: redis.ConnectionPool) -> None:
+        """View this pool from now on."""
         self._pool = pool
         self._take = pool.get_connection
         self._give = pool.release
-        self._count = count_in_use
-        self.held = self.replied = 0
-        self.in_use = -1
-        self.opened = False
 
     def get_connection(self) -> redis.Connection:
         """Take a connection."""
-        self.in_use = self._count()
+        self.seen = len(self._watched)
         connection = self._take()
         if connection.fresh:
             self._collect(connection)

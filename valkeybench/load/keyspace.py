@@ -52,7 +52,7 @@ def own_keyspace(
         try:
             _remove(client, keys_touched(commands, prefix=prefix))
         except redis.RedisError as error:
-            keyspace.left_behind = str(error)
+            keyspace.left_behind = f"those beginning with {prefix}: {error}"
         client.close()
 
 

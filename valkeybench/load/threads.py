@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
 
-_ROWS_TOGETHER = 1 << 16
-_FEWEST_ROWS, _MOST_ROWS = 128, 1024
+_ROWS_TOGETHER = 1 << 17
+_FEWEST_ROWS, _MOST_ROWS = 128, 2048
 """Rows a handler keeps before it hands them over: few enough for a thousand handlers, enough
 to make the vectorised part cheap."""
 
@@ -81,10 +81,11 @@ class ThreadsDriver:
 
     def drive(self, window: Window) -> Measurement:
         """Send until the window closes, and give what was seen in it."""
-        recorder = Recorder(
-            window,
-            pooled=self._pool is not None,
-            capacity=self._pool.max_connections if self._pool else 0,
+        pool = self._pool
+        recorder = (
+            Recorder(window, capacity=None)
+            if pool is None
+            else Recorder(window, capacity=pool.max_connections, in_use=pool.in_use)
         )
         handlers = self._make_handlers(recorder)
         for handler in handlers:
@@ -156,7 +157,7 @@ class ThreadsDriver:
             warmup=recorder.warmup,
             opened=recorder.opened,
             open_max=self._ledger.shared.open_max,
-            in_use=recorder.in_use if self._pool else recorder.in_use[:0],
+            in_use=recorder.in_use,
             handlers=tuple(sorted(handler.completed for handler in handlers)),
             replies=summed_replies(
                 asker.replies for asker in askers if isinstance(asker, Tallied)
@@ -204,7 +205,7 @@ class _Handler:
 
         This is the hot path: what it does besides asking is what valkeybench costs.
         """
-        asker, ask, closes = self.asker, self.asker.ask, self._recorder.window.closes
+        ask, lease, closes = self.asker.ask, self.asker.lease, self._recorder.window.closes
         block, pack = self._block, COMMAND_ROW.pack_into
         offsets = range(0, len(block), COMMAND_ROW.size)
         for offset, command, pause in zip(offsets, self._commands, self._pauses, strict=False):
@@ -220,13 +221,12 @@ class _Handler:
                 pack(block, offset, *_UNUSED_ROW)
                 continue
             done = clock()
-            lease = asker.lease
             if lease.opened:
                 lease.opened = False
                 self._note_opened(begun, done)
                 pack(block, offset, *_UNUSED_ROW)
             else:
-                pack(block, offset, begun, lease.held, lease.replied, done, lease.in_use)
+                pack(block, offset, begun, lease.held, lease.replied, done, lease.seen)
         return len(block)
 
     def _think(self, pause: float) -> None:
@@ -238,17 +238,14 @@ class _Handler:
     def _note_opened(self, begun: int, done: int) -> None:
         lease = self.asker.lease
         self._opened += OPENED_ROW.pack(
-            begun, lease.held, lease.replied, done, lease.in_use, *self._ledger.notes.take()
+            begun, lease.held, lease.replied, done, lease.seen, *self._ledger.notes.take()
         )
 
     def _note_failed(self, begun: int, done: int, error: Exception) -> None:
         *_, connections, round_trips, refused = self._ledger.notes.take()
-        # Without a pool there may be no lease yet, and nothing was asked of it.
-        lease = getattr(self.asker, "lease", None)
-        in_use = -1 if lease is None else lease.in_use
         kind = _KIND_NUMBER[failure_kind(error)]
         self._failed += FAILED_ROW.pack(
-            begun, done, in_use, kind, connections, round_trips, refused
+            begun, done, self.asker.lease.seen, kind, connections, round_trips, refused
         )
 
     def _hand_over(self, filled: int) -> None:

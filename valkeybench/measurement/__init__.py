@@ -1,1 +1,1 @@
-"""."""
+"""What was seen: phases, histograms and counts that add up."""

@@ -20,21 +20,22 @@ from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
 from valkeybench.measurement.series import COARSE, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    Integers = NDArray[np.int64]
+    from valkeybench.measurement.histogram import Integers
 
 COMMAND_ROW = struct.Struct("5q")
-"""A command over a connection that was there: begun, held, replied, done, in use."""
+"""A command over a connection that was there: begun, held, replied, done, and what it saw
+of the pool when it asked (a length the pool can turn into connections in use)."""
 
 OPENED_ROW = struct.Struct("13q")
 """The same, and what was opened for it: the OPENING phases (0: did not happen), then how
 many connections, set-up round trips and refused set-up commands."""
 
 FAILED_ROW = struct.Struct("7q")
-"""A failed command: begun, done, in use (-1: it never asked), kind, and what it opened."""
+"""A failed command: begun, done, what it saw of the pool, kind, and what it opened."""
 
 KINDS = tuple(FailureKind)
 
@@ -61,19 +62,27 @@ class Window:
 class Recorder:
     """Counts one process's commands. Safe to feed from many threads.
 
-    `pooled` says what the time before a connection is in hand is called: waiting for the
-    pool, or building client objects where there is none.
+    `capacity` is the size of the pool and `in_use` turns what handlers saw of it into
+    connections in use. Without a pool (None), the time before a connection is in hand is
+    not spent waiting but building client objects.
     """
 
-    def __init__(self, window: Window, *, pooled: bool, capacity: int) -> None:
+    def __init__(
+        self,
+        window: Window,
+        *,
+        capacity: int | None,
+        in_use: Callable[[Integers], Integers] = lambda seen: seen,
+    ) -> None:
         self.window = window
-        self._pooled = pooled
+        self._pooled = capacity is not None
+        self._in_use_of = in_use
         self._lock = threading.Lock()
         self._phases = {phase: _Tally() for phase in _COMPLETED}
         self._unfinished = _Tally()
         self._failed = _Tally()
         self._failures = np.zeros(len(KINDS), np.int64)
-        self.in_use = np.zeros(capacity + 1, np.int64)
+        self.in_use = np.zeros(0 if capacity is None else capacity + 1, np.int64)
         self.series = Series.blank(window.length_ns)
         self.warmup = Opening()
         self.opened = Opening()
@@ -96,14 +105,14 @@ class Recorder:
         rows = np.frombuffer(packed, np.int64).reshape(-1, 7)
         with self._lock:
             self._count_opened(rows[:, 1], rows[:, 4:])
-            begun, done, in_use, kind = rows.T[:4]
+            begun, done, seen, kind = rows.T[:4]
             inside = self._settle(begun, done)
             self._failed.count(done[inside] - begun[inside])
             np.add.at(self._failures, kind[inside], 1)
             intervals = self._intervals(done[inside])
             np.add.at(self.series.failed, intervals, 1)
-            asked = in_use[inside]
-            self._count_in_use(asked[asked >= 0], intervals[asked >= 0])
+            if self._pooled:
+                self._count_in_use(seen[inside], intervals)
 
     def histograms(self) -> dict[Phase, Histogram]:
         """Give every phase that has samples. Unfinished commands are in `response` alone."""
@@ -135,10 +144,10 @@ class Recorder:
             self._unfinished.count(np.array([self.window.closes - begun], np.int64))
 
     def _record(self, rows: Integers, opening: Integers | None) -> int:
-        begun, held, replied, done, in_use = rows.T
+        begun, held, replied, done, seen = rows.T
         inside = self._settle(begun, done)
         if not inside.all():
-            begun, held, replied, done, in_use = rows[inside].T
+            begun, held, replied, done, seen = rows[inside].T
             opening = None if opening is None else opening[inside]
         service = done - begun
         before = held - begun
@@ -154,7 +163,7 @@ class Recorder:
         np.add.at(self.series.response, (intervals, _coarse(service)), 1)
         if self._pooled:
             np.add.at(self.series.pool_wait, (intervals, _coarse(before)), 1)
-            self._count_in_use(in_use, intervals)
+            self._count_in_use(seen, intervals)
         return int(done.size)
 
     def _settle(self, begun: Integers, done: Integers) -> NDArray[np.bool_]:
@@ -181,7 +190,8 @@ class Recorder:
         self.warmup += Opening(*what[early].sum(axis=0).tolist())
         self.opened += Opening(*what[~early].sum(axis=0).tolist())
 
-    def _count_in_use(self, in_use: Integers, intervals: Integers) -> None:
+    def _count_in_use(self, seen: Integers, intervals: Integers) -> None:
+        in_use = self._in_use_of(seen)
         np.add.at(self.in_use, in_use, 1)
         np.add.at(self.series.acquires, intervals, 1)
         np.add.at(self.series.in_use_sum, intervals, in_use)
@@ -229,4 +239,4 @@ class _Tally:
 
 
 def _coarse(values: Integers) -> Integers:
-    return COARSE.index(np.clip(values, 0, HIGHEST_NS))
+    return COARSE.index(np.minimum(np.maximum(values, 0), HIGHEST_NS))

@@ -11,9 +11,7 @@ from valkeybench.measurement.histogram import Layout
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Integers = NDArray[np.int64]
+    from valkeybench.measurement.histogram import Integers
 
 COARSE = Layout(2)
 """Interval quantiles are kept at two significant digits (1 %): 4 608 counters each."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from valkeybench.report.document import Callout, Command, Kind
@@ -23,32 +22,37 @@ _BASES = {
     "certified": "Certified: fresh runs in pairs bound how much worse this size can be.",
 }
 
+_MOST_ALIKE = 2
+"""Remedies for the same trouble that are shown apart; of more, the first one stands for all."""
+
 _MOST_PLACES = 4
 """Cases named in a warning that is about many."""
 
 
 def warning_callouts(run: RunFile, names: Mapping[str, str]) -> Iterable[Callout]:
     """Show each warning, in the run's order; cases with the same trouble share one."""
-    order = {code: i for i, code in reversed(list(enumerate(w.code for w in run.warnings)))}
-    ranked = sorted(run.warnings, key=lambda warning: order[warning.code])
-    for _, group in groupby(ranked, key=lambda warning: warning.code):
-        yield _warning(list(group), names)
+    by_code: dict[str, dict[str, list[RunWarning]]] = {}
+    for warning in run.warnings:
+        by_code.setdefault(warning.code, {}).setdefault(warning.remedy, []).append(warning)
+    for by_remedy in by_code.values():
+        if len(by_remedy) <= _MOST_ALIKE:
+            yield from (_warning(alike, names) for alike in by_remedy.values())
+        else:
+            yield _warning([w for alike in by_remedy.values() for w in alike], names)
 
 
 def _warning(alike: Sequence[RunWarning], names: Mapping[str, str]) -> Callout:
+    """Show warnings of one code: where, the first one's words, and that the others are alike."""
     first = alike[0]
-    texts = list(dict.fromkeys(warning.message for warning in alike))
     places = list(dict.fromkeys(names.get(w.case, w.case) for w in alike if w.case is not None))
     title = f"Warning: {first.code.replace('_', ' ').replace('-', ' ')}"
     if places:
         title += f" ({', '.join(places[:_MOST_PLACES])}"
         title += f" and {len(places) - _MOST_PLACES} more)" if len(places) > _MOST_PLACES else ")"
-    text = texts[0]
-    if len(texts) > 1:
-        where = names.get(first.case or "", "")
-        text = f"{where}: {text}" if where else text
-        text = f"{_full_stop(text)} The others are like it."
-    return Callout(kind=Kind.WARNING, title=title, text=text, remedy=first.remedy)
+    text = sentence(first.message)
+    if places and len({warning.message for warning in alike}) > 1:
+        text = f"{places[0]}: {first.message}. The others are like it."
+    return Callout(kind=Kind.WARNING, title=title, text=text, remedy=sentence(first.remedy))
 
 
 def recommendation_callouts(recommendations: Sequence[Recommendation]) -> Iterable[Callout]:
@@ -61,35 +65,30 @@ def recommendation_callouts(recommendations: Sequence[Recommendation]) -> Iterab
 
 def _recommendation(each: Recommendation, where: str) -> Callout:
     if each.verdict == "no_size" or each.max_connections is None:
-        remedy = each.evidence.get("remedy")
         return Callout(
             kind=Kind.BAD,
-            title=f"No pool size recommended{where}",
-            text=each.reason,
-            remedy=remedy if isinstance(remedy, str) else "",
+            title=f"No pool size can be recommended{where}",
+            text=sentence(each.reason.removeprefix("No size: ")),
         )
-    title = f"Recommended: max_connections = {each.max_connections}"
+    title = f"Recommended, {each.basis}: max_connections = {each.max_connections}"
     if each.minimum is not None and each.minimum != each.max_connections:
         title += f", at least {each.minimum}"
-    return Callout(
-        kind=Kind.GOOD,
-        title=f"{title}{where}",
-        text=f"{_full_stop(each.reason)} {_BASES[each.basis]}",
-    )
+    text = sentence(each.reason)
+    if each.basis not in text.lower():
+        text += f" {_BASES[each.basis]}"
+    return Callout(kind=Kind.GOOD, title=f"{title}{where}", text=text)
 
 
 def next_command(run: RunFile) -> Command:
     """Choose what to try after this run, with the load kept as it was."""
     pools = {pool_of(case.axes) for case in run.cases}
-    sizes = {case.axes.get("max_connections") for case in run.cases} - {None}
-    recommended = {r.max_connections for r in run.recommendations} - {None}
+    sizes = {size for case in run.cases if (size := _whole(case.axes, "max_connections"))}
+    recommended = {each.max_connections for each in run.recommendations if each.max_connections}
     if len(recommended) == 1 and not recommended <= sizes:
-        size = recommended.pop() or 1
-        return _sweep(
-            run,
-            [max(size // 2, 1), size, size * 2],
-            "To try the recommended size itself, and half and twice of it:",
-        )
+        smallest = {each.minimum for each in run.recommendations if each.minimum}
+        measured = sizes if len(sizes) == 1 else set()
+        purpose = "To try the recommended size itself, on the same load:"
+        return _sweep(run, recommended | smallest | measured, purpose)
     if Pool.NONE not in pools:
         return Command(
             words=("valkeybench", "run", "pooled-vs-unpooled", *_server(run)),
@@ -101,14 +100,14 @@ def next_command(run: RunFile) -> Command:
             purpose="To see whether machine, client and server are fit to measure:",
         )
     if len(sizes) <= 1:
-        most = max((_handlers(case.axes) for case in run.cases), default=1)
-        around = [most // part for part in (16, 8, 4, 2, 1)]
+        most = max((_whole(case.axes, "concurrency") for case in run.cases), default=0) or 1
+        around = {most // part for part in (16, 8, 4, 2, 1)} - {0}
         return _sweep(run, around, "To see what other pool sizes do to the same load:")
     return Command(words=("valkeybench", "scenarios"), purpose="To see what else there is to try:")
 
 
 def _sweep(run: RunFile, sizes: Iterable[int], purpose: str) -> Command:
-    listed = ",".join(str(size) for size in sorted(set(sizes)) if size)
+    listed = ",".join(str(size) for size in sorted(sizes))
     flags = ("--pool", Pool.BLOCKING.value, "--max-conn", listed)
     return Command(
         words=("valkeybench", "run", *_server(run), *_load(run), *flags), purpose=purpose
@@ -148,10 +147,14 @@ def _written(axis: str, value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _handlers(axes: Mapping[str, object]) -> int:
-    value = axes.get("concurrency")
-    return value if isinstance(value, int) else 1
+def _whole(axes: Mapping[str, object], name: str) -> int:
+    value = axes.get(name)
+    return value if isinstance(value, int) else 0
 
 
-def _full_stop(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+def sentence(words: str) -> str:
+    """Begin words with a capital, unless they begin with a name, and end them with a full stop."""
+    begin = words.partition(" ")[0]
+    if begin.isalpha():
+        words = words[:1].upper() + words[1:]
+    return words if not words or words.endswith((".", "!", "?")) else f"{words}."

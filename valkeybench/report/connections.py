@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from valkeybench.report.document import (
     Align,
-    Callout,
     Cell,
     Column,
     KeyValues,
-    Kind,
     Note,
     Paragraph,
     Table,
@@ -95,32 +93,27 @@ def connection_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> 
     if not finished:
         return
     yield _table(finished, names)
-    told = [count for count in map(opened, finished) if count.by_server is not None]
-    agreeing = [count for count in told if count.agree]
-    if agreeing and len(agreeing) == len(told):
-        client, server = (
-            sum(count.by_client for count in told),
-            sum(count.by_server or 0 for count in told),
+    counts = {names[case.id]: opened(case) for case in finished}
+    yield from _confirmation(
+        {name: count for name, count in counts.items() if count.by_server is not None}
+    )
+
+
+def _confirmation(counts: Mapping[str, Opened]) -> Iterable[Paragraph]:
+    """Say whether the server counted what the client opened; nothing if it did not count."""
+    wrong = {name: count for name, count in counts.items() if not count.agree}
+    if wrong:
+        listed = "; ".join(
+            f"{name}, {format_count(count.by_server)} of {format_count(count.by_client)}"
+            for name, count in wrong.items()
         )
+        yield Paragraph(text=f"Not confirmed by the server: {listed}.", tone=Tone.WARNING)
+    elif counts:
+        client = format_count(sum(count.by_client for count in counts.values()))
+        server = format_count(sum(count.by_server or 0 for count in counts.values()))
         yield Paragraph(
-            text=f"Confirmed by the server's own counter: {format_count(server)} of "
-            f"{format_count(client)} connections."
+            text=f"Confirmed by the server's own counter: {server} of {client} connections."
         )
-
-
-def disagreements(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Callout]:
-    """Warn of every case whose connections the two ends counted differently."""
-    for case in cases:
-        count = opened(case)
-        if not count.agree:
-            yield Callout(
-                kind=Kind.WARNING,
-                title=f"Warning: the server counted {format_count(count.by_server)} connections "
-                f"where the client opened {format_count(count.by_client)} ({names[case.id]})",
-                text="Somebody else connected during the trial, or a connection was opened that "
-                "the client did not notice, so this case's connection counts are not certain.",
-                remedy="Measure on a server that nobody else uses.",
-            )
 
 
 def in_use_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> KeyValues | Table | None:
@@ -245,14 +238,19 @@ def _served_line(case: CaseRecord, trials: Sequence[Trial]) -> str:
     served += " connection" if distinct == [1] else " connections"
     if len(trials) > 1:
         served += f" in each of {len(trials)} trials"
-    ids = [reply for trial in trials for reply in trial.replies or {}]
+    ids = sorted({reply for trial in trials for reply in trial.replies or {}}, key=_as_number)
     shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
     return f"{who} were served by {served} (server's client ids {shown})"
 
 
+def _as_number(reply: str) -> tuple[int, str]:
+    """Order ids by value; what is no number comes first."""
+    return (int(reply) if reply.isascii() and reply.isdigit() else -1, reply)
+
+
 def _replies_line(_case: CaseRecord, trials: Sequence[Trial]) -> str:
     tally = sum((Counter(trial.replies or {}) for trial in trials), Counter[str]())
-    shown = [f"{reply!r} {format_count(count)} times" for reply, count in tally.most_common(_SHOWN)]
+    shown = [f"{reply} {format_count(count)} times" for reply, count in tally.most_common(_SHOWN)]
     more = [f"{format_count(len(tally) - _SHOWN)} more"] if len(tally) > _SHOWN else []
     return f"{format_count(tally.total())} replies: {', '.join(shown + more)}"
 

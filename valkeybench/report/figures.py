@@ -8,7 +8,7 @@ from valkeybench.measurement.metrics import PARTS, Phase
 from valkeybench.report.document import Tone
 from valkeybench.report.page import INDENT, Line, Page, Span
 from valkeybench.report.tabular import Stack, draw, total_width
-from valkeybench.report.text import pad, width
+from valkeybench.report.text import pad, shorten, width, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def lay_out_bars(bars: Bars, page: Page) -> list[Line]:
     for bar, label, total in zip(bars.bars, labels, totals, strict=True):
         begin = () if above else (Span(pad(label, first) + "  "),)
         if above:
-            lines.append((Span(label),))
+            lines += [(Span(text),) for text in wrap(label, page.measure)]
         lines.append(
             (*begin, *_stacked(bar, length, page), Span("  " + pad(total, last, right=True)))
         )
@@ -80,24 +80,25 @@ def _legend(bars: Sequence[Bar], page: Page) -> list[Line]:
         ),
         right=False,
     )
+    room = page.width - INDENT
     lines: list[Line] = []
     chunk: list[Stack] = []
     for bar in bars:
-        more = _columns(bar, phases, page)
-        if chunk and total_width([names, *chunk, *more]) > page.width - INDENT:
+        more = _columns(bar, phases, page, room - total_width([names]) - 2)
+        if chunk and total_width([names, *chunk, *more]) > room:
             lines += [*draw([names, *chunk], page), ()]
             chunk = []
         chunk += more
     return [*lines, *draw([names, *chunk], page)]
 
 
-def _columns(bar: Bar, phases: Sequence[Phase], page: Page) -> list[Stack]:
+def _columns(bar: Bar, phases: Sequence[Phase], page: Page, room: int) -> list[Stack]:
     found = {segment.phase: segment for segment in bar.segments}
 
     def cells(what: str) -> tuple[Line, ...]:
         return tuple(_cell(found.get(phase), what, page) for phase in phases)
 
-    group = page.text(bar.label)
+    group = shorten(page.text(bar.label), room, page.text("…"))
     return [
         Stack(title=("mean",), cells=cells("value"), right=True, group=group),
         Stack(title=("share",), cells=cells("share_text"), right=True, group=group),
@@ -154,8 +155,10 @@ def _tallies(
                     Span(pad(tally, length), Phase.RESPONSE),
                 )
             )
-        title = page.text(one.label)
-        columns.append(Stack(title=(f" {title}",), cells=tuple(cells), right=False))
+        title = wrap(page.text(one.label), number + 1 + length)
+        columns.append(
+            Stack(title=tuple(f" {line}" for line in title), cells=tuple(cells), right=False)
+        )
     return draw(columns, page)
 
 

@@ -99,7 +99,7 @@ def _key_values(block: KeyValues, page: Page) -> list[Line]:
     for key, value in pairs:
         texts = wrap(value, page.measure - widest - 2)
         if width(key) > widest:
-            lines.append((Span(key, Tone.QUIET),))
+            lines += [(Span(text, Tone.QUIET),) for text in wrap(key, page.measure)]
         begin = key if width(key) <= widest else ""
         lines += [
             (Span(pad("" if i else begin, widest) + "  ", Tone.QUIET), Span(text))
@@ -112,7 +112,8 @@ def _command(command: Command, page: Page) -> list[Line]:
     lines: list[Line] = []
     if command.purpose:
         lines += _prose(command.purpose, page, page.measure, Tone.QUIET)
-    words = [page.text(shlex.quote(word)) for word in command.words]
+    # Quoted last: what replaces a sign could be a quotation mark.
+    words = [shlex.quote(page.text(word)) for word in command.words]
     prompt = page.typeface.glyphs.prompt
     for i, text in enumerate(_continued(words, page.width - 2 * INDENT)):
         begin = f"{prompt} " if not i else " " * INDENT

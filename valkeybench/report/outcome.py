@@ -62,13 +62,19 @@ def percentile_cell(summary: Summary, name: str, share: float) -> Cell:
     if response is None:
         return Cell("–", Tone.QUIET)
     text = format_duration(getattr(response, name))
-    # The largest value is cut off where the last percentile is.
-    beyond = min(share, _PERCENTILES[-2][2])
-    if summary.unfinished > response.count * (1 - beyond):
+    if is_lower_bound(summary, share):
         return Cell(f"{_AT_LEAST}{text}", Tone.WARNING)
     if share < 1 and not _is_firm(response, share):
         return Cell(f"{_ABOUT}{text}", Tone.QUIET)
     return Cell(text)
+
+
+def is_lower_bound(summary: Summary, share: float) -> bool:
+    """Tell whether a response percentile, given as the share below it, is only known to be more."""
+    response = summary.phases.get(Phase.RESPONSE)
+    # The largest value is cut off where the last percentile is.
+    beyond = 1 - min(share, _PERCENTILES[-2][2])
+    return response is not None and summary.unfinished > response.count * beyond
 
 
 def _is_firm(response: PhaseSummary, share: float) -> bool:

@@ -53,7 +53,7 @@ class Page:
         """Give the sign that fills a phase's part of a bar; all the same where colour tells."""
         glyphs = self.typeface.glyphs
         if self.many_colours or phase not in PARTS:
-            return glyphs.full
+            return glyphs.slab
         return glyphs.fills[PARTS.index(phase)]
 
 

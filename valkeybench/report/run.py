@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from valkeybench.report.advice import next_command, recommendation_callouts, warning_callouts
 from valkeybench.report.connections import (
     connection_blocks,
-    disagreements,
     in_use_block,
     replies_block,
 )
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
+from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_table
 from valkeybench.report.phases import phase_block
 from valkeybench.report.spread import spread_block
@@ -42,6 +42,7 @@ def run_document(run: RunFile, *, path: str | None) -> Document:
         _opening(run),
         _results(run, names),
         _time(run, names),
+        _opening_cost(run, names),
         _connections(run, names),
         _spread(run, names),
         _in_use(run, names),
@@ -76,12 +77,9 @@ def _incomplete(run: RunFile) -> Callout:
 
 
 def _who(run: RunFile) -> str:
-    """Say what was measured with what: server, place, client, transport."""
-    settings = run.scenario.get("server")
-    url = _text(settings, "url") if isinstance(settings, dict) else ""
-    environment = run.environment
-    packages = environment.get("packages")
-    versions = {**environment, **(packages if isinstance(packages, dict) else {})}
+    """Say what was measured with what: server, place, transport, client."""
+    environment, server = run.environment, _record(run.environment, "server")
+    versions = {**environment, **_record(environment, "packages")}
     client = [
         f"{name}\N{NO-BREAK SPACE}{version}"
         for name, version in (
@@ -91,17 +89,26 @@ def _who(run: RunFile) -> str:
         )
         if version
     ]
-    place = f"at {url}" if url else "our own on loopback"
-    transport = "TLS" if url.startswith(("valkeys:", "rediss:")) else "no TLS"
-    return " · ".join(filter(None, (_server(environment), place, transport, ", ".join(client))))
+    parts = (_server(environment), _place(run), ", ".join(client))
+    transport = "" if "tls" not in server else "TLS" if server["tls"] else "no TLS"
+    return " · ".join(filter(None, (*parts[:2], transport, *parts[2:])))
 
 
 def _server(environment: Mapping[str, object]) -> str:
-    """Name the server and its version, if they were found out."""
-    server = environment.get("server")
-    if isinstance(server, dict):
-        return f"{_text(server, 'name')} {_text(server, 'version')}".strip()
-    return server if isinstance(server, str) else ""
+    """Name the server, its version and its mode, as far as they were found out."""
+    server = _record(environment, "server")
+    names = (_text(server, "flavour").capitalize() or "server", _text(server, "version"))
+    name = (
+        "\N{NO-BREAK SPACE}".join(filter(None, names)) if server else _text(environment, "server")
+    )
+    return f"{name} cluster" if server.get("mode") == "cluster" else name
+
+
+def _place(run: RunFile) -> str:
+    """Say where the server is: started for the run, or at an address."""
+    server, asked = _record(run.environment, "server"), _record(run.scenario, "server")
+    address = _text(asked, "url") and (_text(server, "address") or _text(asked, "url"))
+    return f"at {address}" if address else "our own on loopback"
 
 
 def _what(run: RunFile) -> str:
@@ -136,6 +143,13 @@ def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     yield block
 
 
+def _opening_cost(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    blocks = list(opening_blocks(run.cases, names))
+    if blocks:
+        yield Heading(text="What opening a connection costs")
+        yield from blocks
+
+
 def _connections(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     blocks = list(connection_blocks(run.cases, names))
     if blocks:
@@ -167,7 +181,6 @@ def _spread(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
 
 def _verdict(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     callouts = [
-        *disagreements(run.cases, names),
         *warning_callouts(run, names),
         *recommendation_callouts(run.recommendations),
     ]
@@ -181,6 +194,11 @@ def _closing(run: RunFile, path: str | None) -> Iterable[Block]:
     if path is not None:
         yield KeyValues(pairs=(("result", path),))
     yield next_command(run)
+
+
+def _record(record: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _text(record: Mapping[str, object], key: str) -> str:

@@ -45,6 +45,8 @@ class Glyphs:
     edge: str
     """At the left of a callout."""
     full: str
+    slab: str
+    """What fills coloured bars: not quite as high as a line, so that bars stay apart."""
     eighths: str
     """Parts of `full`, from one eighth up; empty when there are none."""
     fills: tuple[str, ...]
@@ -53,10 +55,20 @@ class Glyphs:
 
 
 UNICODE = Glyphs(
-    rule="─", edge="│", full="█", eighths="▏▎▍▌▋▊▉", fills=("·", "▓", "▒", "▚", "▞", "░", "█", "─")
+    rule="─",
+    edge="│",
+    full="█",
+    slab="▇",
+    eighths="▏▎▍▌▋▊▉",
+    fills=("·", "▓", "▒", "▚", "▞", "░", "█", "─"),
 )
 ASCII = Glyphs(
-    rule="-", edge="|", full="#", eighths="", fills=(".", "=", "+", "%", "x", ":", "#", "-")
+    rule="-",
+    edge="|",
+    full="#",
+    slab="#",
+    eighths="",
+    fills=(".", "=", "+", "%", "x", ":", "#", "-"),
 )
 
 
@@ -83,7 +95,7 @@ class Typeface:
 
 def typeface(encoding: str) -> Typeface:
     """Choose the signs an encoding can show."""
-    every = "".join((UNICODE.rule, UNICODE.edge, UNICODE.eighths, *UNICODE.fills))
+    every = "".join((UNICODE.rule, UNICODE.edge, UNICODE.slab, UNICODE.eighths, *UNICODE.fills))
     return Typeface(encoding, UNICODE if _can(every, encoding) else ASCII)
 
 
@@ -114,6 +126,15 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     """Fill a text up with spaces, behind it or (`right`) before it."""
     spaces = " " * (columns - width(text))
     return spaces + text if right else text + spaces
+
+
+def shorten(text: str, columns: int, ellipsis: str) -> str:
+    """Cut the end off a text that is wider than so many columns, and show that it was cut."""
+    if width(text) <= columns:
+        return text
+    while text and width(text) + width(ellipsis) > columns:
+        text = text[:-1]
+    return text + ellipsis
 
 
 def _chopped(word: str, columns: int) -> list[str]:

@@ -46,16 +46,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 
-def choice(enum: type[StrEnum], metavar: str) -> Kind:
+def choice(enum: type[StrEnum], of: str) -> Kind:
     """One word of a few."""
     names = [member.value for member in enum]
 
     def convert(value: object) -> StrEnum:
         if value in names:
             return enum(value)
-        raise UnfitError(f"{_shown(value)} is no {metavar}", did_you_mean(str(value), names))
+        raise UnfitError(f"{_shown(value)} is no {of}", did_you_mean(str(value), names))
 
-    return Kind(metavar, convert, {"enum": names})
+    return Kind("WORD", convert, {"enum": names})
 
 
 def count(of: str, *, least: int = 1, most: int) -> Kind:
@@ -130,7 +130,7 @@ def size() -> Kind:
             raise UnfitError(f"{value} is more than {_LARGEST_VALUE} bytes", "use less")
         return parsed
 
-    return Kind("BYTES", convert, {"type": ["string", "integer"], "examples": [64, "1KiB"]})
+    return Kind("SIZE", convert, {"type": ["string", "integer"], "examples": [64, "1KiB"]})
 
 
 def boolean() -> Kind:

@@ -1,0 +1,173 @@
+"""What recording every phase costs: the threads driver against a bare loop on the same pool.
+
+Both run the same commands over redis-py's BlockingConnectionPool, with as many connections
+as handlers, in a fresh process each, without think time, taking turns. Compared is the
+client's CPU time per command, as the median over pairs of runs.
+
+    python benchmarks/overhead.py [--rounds 9] [--limit-pinned 1.10] [--limit-unpinned 1.05]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from valkeybench.load.places import LocalPlace
+from valkeybench.plan.trial import Trial
+from valkeybench.plan.workload import command_table
+from valkeybench.scenario.model import Case, Pool, Think
+from valkeybench.server.embedded import embedded_server
+from valkeybench.units import MILLISECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.server.endpoint import Endpoint
+
+COMMANDS = ("GET key:{0..9999}",)
+HANDLERS = (1, 10, 50)
+WARMUP_SECONDS = 0.3
+
+
+def main() -> int:
+    """Measure, print the table, and say by the exit code whether the limits hold."""
+    options = _options()
+    if options.bare:
+        _serve_bare()
+        return 0
+    over = False
+    print(f"{'placement':<10} {'handlers':>8} {'bare':>9} {'valkeybench':>12} {'ratio':>7} {'limit':>6}")
+    with embedded_server() as endpoint:
+        for placement, limit in (
+            ("pinned", options.limit_pinned),
+            ("unpinned", options.limit_unpinned),
+        ):
+            cpus = _place(placement, endpoint)
+            for handlers in HANDLERS:
+                pairs = [
+                    _pair(endpoint, handlers, cpus, options.seconds, swap=bool(number % 2))
+                    for number in range(options.rounds)
+                ]
+                ratio = statistics.median(ours / bare for bare, ours in pairs)
+                bare, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
+                over |= ratio > limit
+                print(
+                    f"{placement:<10} {handlers:>8} {bare:>6.1f} µs {ours:>9.1f} µs "
+                    f"{ratio:>7.3f} {limit:>6.2f}",
+                    flush=True,
+                )
+    return int(over)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--limit-pinned", type=float, default=1.10)
+    parser.add_argument("--limit-unpinned", type=float, default=1.05)
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _place(placement: str, endpoint: Endpoint) -> frozenset[int]:
+    """Put the server on the first CPU, where the clients will be, or leave everybody free."""
+    usable = sorted(os.sched_getaffinity(0))
+    cpus = frozenset(usable[:1] if placement == "pinned" else usable)
+    if endpoint.pid is not None:
+        os.sched_setaffinity(endpoint.pid, cpus)
+    return cpus
+
+
+def _pair(
+    endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: float, *, swap: bool
+) -> tuple[float, float]:
+    """Run both, one after the other; give microseconds of CPU per command, bare first."""
+    sides: list[Any] = [_bare, _ours]
+    results = {side: side(endpoint, handlers, cpus, seconds) for side in sides[:: -1 if swap else 1]}
+    return results[_bare], results[_ours]
+
+
+def _ours(endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: float) -> float:
+    case = Case(
+        pool=Pool.BLOCKING, max_connections=handlers, concurrency=handlers, think=Think(0)
+    )
+    trial = Trial(
+        case=case, case_index=0, repeat=0, seed="overhead", duration_ns=round(seconds * 1e9),
+        warmup_ns=round(WARMUP_SECONDS * 1000) * MILLISECOND, prewarm=True, commands=COMMANDS,
+        tally_replies=False, key_prefix="valkeybench:overhead:", pin=cpus,
+    )  # fmt: skip
+    with LocalPlace().standing_by(trial, endpoint) as load:
+        seen = load.run()
+    if seen.failed or not seen.completed:
+        raise SystemExit(f"the load failed: {dict(seen.failures)}")
+    return seen.cpu_ns / seen.completed / 1000
+
+
+def _bare(endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: float) -> float:
+    order = {
+        "settings": endpoint.connection_kwargs(),
+        "handlers": handlers,
+        "cpus": sorted(cpus),
+        "seconds": seconds,
+    }
+    done = subprocess.run(  # noqa: S603 - our own interpreter and file
+        [sys.executable, __file__, "--bare"],
+        input=json.dumps(order), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _serve_bare() -> None:
+    """Be the bare loop: redis-py's pool and nothing else, in a process of its own."""
+    order = json.load(sys.stdin)
+    os.sched_setaffinity(0, order["cpus"])
+    pool = redis.BlockingConnectionPool(
+        max_connections=order["handlers"], socket_timeout=5, socket_connect_timeout=5,
+        retry=Retry(NoBackoff(), 0), **order["settings"],
+    )  # fmt: skip
+    taken = [pool.get_connection() for _ in range(order["handlers"])]
+    for connection in taken:
+        pool.release(connection)
+    print(_cpu_per_command(pool, order["handlers"], order["seconds"]))
+
+
+def _cpu_per_command(pool: redis.ConnectionPool, handlers: int, seconds: float) -> float:
+    table = command_table(COMMANDS, seed="bare", prefix="valkeybench:overhead:", value_size=64)
+    counts = [0] * handlers
+    running = True
+
+    def loop(number: int) -> None:
+        ask = redis.Redis(connection_pool=pool).execute_command
+        for command in itertools.islice(itertools.cycle(table), number * 100, None):
+            ask(*command)
+            counts[number] += 1
+            if not running:
+                return
+
+    threads = [threading.Thread(target=loop, args=(number,)) for number in range(handlers)]
+    for thread in threads:
+        thread.start()
+    time.sleep(WARMUP_SECONDS)
+    done, used = sum(counts), time.process_time()
+    time.sleep(seconds)
+    done, used = sum(counts) - done, time.process_time() - used
+    running = False
+    for thread in threads:
+        thread.join()
+    return used / done * 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

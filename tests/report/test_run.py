@@ -1,0 +1,657 @@
+"""What the report of a run says, block by block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from tests.report.examples import (
+    ENVIRONMENT,
+    PATH,
+    SERVER,
+    recommendation,
+    shown,
+    sweep,
+    tls,
+    troubled,
+    two_cases,
+    with_memory,
+)
+from tests.runs import case_record, run_file
+from valkeybench.errors import ResultError
+from valkeybench.measurement.metrics import PARTS, Phase
+from valkeybench.report.document import (
+    Bars,
+    Block,
+    Callout,
+    Command,
+    Document,
+    Heading,
+    Histogram,
+    KeyValues,
+    Kind,
+    Paragraph,
+    Table,
+    Tone,
+)
+from valkeybench.report.run import run_document
+from valkeybench.results.runfile import RunFile, RunWarning
+from valkeybench.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_percent,
+    format_rate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.results.runfile import CaseRecord
+
+B = TypeVar("B", bound=Block)
+
+
+def report(run: RunFile) -> Document:
+    """Build the report of a run that was kept."""
+    return run_document(run, path=PATH)
+
+
+def section(document: Document, heading: str) -> list[Block]:
+    """Find what stands under a heading."""
+    titles = [b.text if isinstance(b, Heading) else None for b in document.blocks]
+    start = titles.index(heading) + 1
+    rest = document.blocks[start:]
+    ends = [i for i, block in enumerate(rest) if isinstance(block, Heading)]
+    return list(rest[: ends[0]] if ends else rest)
+
+
+def only(blocks: Sequence[Block], kind: type[B]) -> B:
+    """Find the one block of its kind."""
+    found = [block for block in blocks if isinstance(block, kind)]
+    assert 1 == len(found)
+    return found[0]
+
+
+def cells(table: Table) -> dict[str, dict[str, str]]:
+    """Read a table: row name to column name to text."""
+    names = [column.full_title for column in table.columns]
+    return {
+        row[0].text: dict(zip(names, (cell.text for cell in row), strict=True))
+        for row in table.rows
+    }
+
+
+def results(run: RunFile) -> dict[str, dict[str, str]]:
+    """Read the results table of a run."""
+    return cells(only(section(report(run), "Results"), Table))
+
+
+def one(case: CaseRecord) -> dict[str, str]:
+    """Read the results row of a lone case."""
+    (row,) = results(run_file(case)).values()
+    return row
+
+
+# --- the title ---
+
+
+def test_the_title_names_scenario_server_client_and_load() -> None:
+    """The first lines say what was asked, with what it was measured, and how much."""
+    run = two_cases()
+    run = run.model_copy(
+        update={"scenario": {**run.scenario, "name": "checkout", "title": "Reads of a shop"}}
+    )
+    title, who, what = report(run).blocks[:3]
+
+    assert Heading(text="Reads of a shop (checkout)", level=1) == title
+    assert isinstance(who, Paragraph)
+    assert isinstance(what, Paragraph)
+    assert (
+        "Valkey 9.1.2 · our own on loopback · no TLS · "
+        "redis-py 8.1.0, hiredis 3.2.0, CPython 3.11.7"
+    ) == who.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "2 cases · 3 repeats × 3 s · 50 handlers, think 10ms, GET key:{0..9999}" == what.text
+
+
+def test_a_server_somewhere_else_is_named_with_its_address() -> None:
+    """TLS, cluster mode and the address of a server that is not ours are in the title."""
+    run = two_cases()
+    server = {**SERVER, "tls": True, "mode": "cluster", "flavour": "redis"}
+    run = run.model_copy(
+        update={
+            "environment": {
+                **ENVIRONMENT,
+                "server": {**server, "address": "valkeys://cache.example:6390/0"},
+            },
+            "scenario": {
+                **run.scenario,
+                "server": {"url": "valkeys://cache.example:6390/0"},
+            },
+        }
+    )
+    who = report(run).blocks[1]
+
+    assert isinstance(who, Paragraph)
+    text = who.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert text.startswith("Redis 9.1.2 cluster · at valkeys://cache.example:6390/0 · TLS · ")
+
+
+def test_a_file_that_knows_little_still_makes_a_report() -> None:
+    """Environment and scenario may hold nothing we know."""
+    run = two_cases().model_copy(update={"environment": {}, "scenario": {}})
+
+    assert Heading(text="An ad-hoc run", level=1) == report(run).blocks[0]
+
+
+@pytest.mark.parametrize(("status", "kind"), [("interrupted", Kind.WARNING), ("failed", Kind.BAD)])
+def test_a_run_that_is_not_whole_says_so_first(status: str, kind: Kind) -> None:
+    """Before any number stands how many trials there are."""
+    run = run_file(
+        case_record("none", repeats=3), case_record("blocking", repeats=2), status=status
+    )
+    callout = report(run).blocks[3]
+
+    assert isinstance(callout, Callout)
+    assert kind is callout.kind
+    assert "5 of 6 trials were finished; the numbers are theirs." == callout.text
+
+
+# --- the results ---
+
+
+def test_every_number_of_a_row_is_the_records_own() -> None:
+    """Throughput, percentiles and failures are those of the case's summary, formatted."""
+    run = two_cases()
+    for case, row in zip(run.cases, results(run).values(), strict=True):
+        assert case.summary is not None
+        response = case.summary.phases["response"]
+        assert {
+            "case": row["case"],
+            "throughput": format_rate(case.summary.throughput),
+            "response p50": format_duration(response.p50_ns),
+            "response p90": format_duration(response.p90_ns),
+            "response p99": format_duration(response.p99_ns),
+            "response p99.9": format_duration(response.p999_ns),
+            "response max": format_duration(response.max_ns),
+            "failed": "0",
+        } == row
+
+
+def test_what_the_table_says_the_terminal_shows() -> None:
+    """Every cell of every table is in the text, where there is room for all columns."""
+    for run in (two_cases(), troubled(), sweep(), tls()):
+        document = report(run)
+        text = shown(document, 160)
+        lines = [line.split("  ") for line in text.splitlines()]
+        for table in (block for block in document.blocks if isinstance(block, Table)):
+            for row in table.rows:
+                texts = [cell.text for cell in row]
+                assert texts in [[part.strip() for part in line if part] for line in lines]
+
+
+def test_too_few_samples_make_a_percentile_a_hint() -> None:
+    """With fewer than ten samples beyond it, a percentile is marked and shown quietly."""
+    few = one(case_record("blocking", repeats=1, throughput=333))
+    enough = one(case_record("blocking", repeats=1, throughput=334))
+
+    assert few["response p99"].startswith("~")
+    assert not enough["response p99"].startswith("~")
+    assert enough["response p99.9"].startswith("~")
+
+    table = only(section(report(sweep()), "Results"), Table)
+    hints = [cell for row in table.rows for cell in row if cell.text.startswith("~")]
+    assert {Tone.QUIET} == {cell.tone for cell in hints}
+
+
+@pytest.mark.parametrize(("unfinished", "bound"), [(100, False), (102, True)])
+def test_unfinished_commands_make_a_percentile_a_lower_bound(
+    *, unfinished: int, bound: bool
+) -> None:
+    """More than 1 % of unfinished commands make p99 "at least"; the median stays as it is."""
+    row = one(
+        case_record(
+            "blocking", repeats=1, duration_ms=1000, throughput=10_000, unfinished=unfinished
+        )
+    )
+
+    assert bound == row["response p99"].startswith("≥")
+    assert row["response p99.9"].startswith("≥")
+    assert row["response max"].startswith("≥")
+    assert not row["response p50"].startswith("≥")
+    assert bound == ("unfinished" in row)
+
+
+def test_failures_stand_beside_with_their_kind() -> None:
+    """The count comes with the main kind; "mostly" when there are others; notes explain all."""
+    run = troubled()
+    rows = results(run)
+
+    assert "369 mostly max clients" == rows["no pool"]["failed"]
+    assert "36 pool timeout" == rows["blocking 2"]["failed"]
+    assert f"{format_count(36_000)} pool exhausted" == rows["raising 2"]["failed"]
+    notes = [note.text for note in only(section(report(run), "Results"), Table).notes]
+    for kind in ("max clients", "timeout", "pool timeout", "pool exhausted"):
+        assert 1 == sum(note.startswith(f"{kind}: ") for note in notes)
+
+
+def test_starved_handlers_are_in_their_row() -> None:
+    """A case that starved handlers says how many of how many."""
+    rows = results(troubled())
+
+    assert "40 of 50" == rows["blocking 2"]["starved"]
+    assert "0" == rows["raising 2"]["starved"]
+    assert "starved" not in results(two_cases())["blocking 10"]
+
+
+def test_a_case_without_trials_has_no_numbers() -> None:
+    """What was not measured is a dash, never a zero."""
+    row = results(troubled())["fair 2"]
+
+    assert {"–"} == set(row.values()) - {"fair 2"}
+
+
+def test_a_case_in_which_everything_failed_has_no_latency() -> None:
+    """Without a completed command there is no percentile and no bar."""
+    case = case_record(
+        "raising", 1, throughput=0, repeats=1, phases={"command": 1}, failures={"reset": 5}
+    )
+    run = run_file(case)
+
+    assert "–" == results(run)["raising 1"]["response p99"]
+    assert "5 reset" == results(run)["raising 1"]["failed"]
+    assert not [b for b in report(run).blocks if isinstance(b, Bars | Histogram)]
+
+
+# --- where the time went ---
+
+
+def test_the_bars_are_the_phases() -> None:
+    """Each segment is a phase's mean per command and its share of the service time."""
+    run = tls()
+    bars = only(section(report(run), "Where the time went"), Bars)
+
+    assert ["no pool", "blocking 10"] == [bar.label for bar in bars.bars]
+    for case, bar in zip(run.cases, bars.bars, strict=True):
+        assert case.summary is not None
+        phases = case.summary.phases
+        assert format_duration(phases[Phase.SERVICE].mean_ns) == bar.total
+        assert [part for part in PARTS if part in phases] == [s.phase for s in bar.segments]
+        for segment in bar.segments:
+            mean = phases[segment.phase].mean_ns
+            assert format_duration(mean) == segment.value
+            assert mean / phases[Phase.SERVICE].mean_ns == pytest.approx(segment.share)
+            assert format_percent(segment.share) == segment.share_text
+        assert 1 == pytest.approx(sum(segment.share for segment in bar.segments), abs=1e-3)
+
+
+def test_a_phase_only_some_commands_went_through_counts_for_all() -> None:
+    """The mean of a rare phase is spread over every command: means add up to the service."""
+    case = case_record("blocking", 10, repeats=1)
+    assert case.summary is not None
+    service = case.summary.phases["service"]
+    rare = service.model_copy(update={"count": service.count // 10, "mean_ns": 1000.0})
+    phases = {**case.summary.phases, "connect": rare}
+    case = case.model_copy(update={"summary": case.summary.model_copy(update={"phases": phases})})
+
+    bars = only(section(report(run_file(case)), "Where the time went"), Bars)
+
+    (connect,) = [s for s in bars.bars[0].segments if s.phase is Phase.CONNECT]
+    assert format_duration(1000 * (service.count // 10) / service.count) == connect.value
+
+
+@pytest.mark.parametrize(("cases", "block"), [(6, Bars), (7, Table)])
+def test_many_cases_get_a_table_of_shares(cases: int, block: type[Block]) -> None:
+    """Six cases get bars, seven a row each; no case is lost."""
+    run = run_file(
+        *(case_record("blocking", n, repeats=1, duration_ms=50) for n in range(1, cases + 1))
+    )
+    (found,) = section(report(run), "Where the time went")
+
+    assert block is type(found)
+    assert isinstance(found, Bars | Table)
+    assert cases == len(found.bars if isinstance(found, Bars) else found.rows)
+
+
+def test_fifty_cases_stay_readable() -> None:
+    """A large sweep is tables with a row for each case, at 80 columns as well."""
+    run = run_file(
+        *(
+            case_record("blocking", size, concurrency=handlers, repeats=1, duration_ms=20)
+            for size in range(1, 11)
+            for handlers in (10, 20, 30, 40, 50)
+        )
+    )
+    lines = shown(report(run), 80).splitlines()
+
+    assert 4 * 50 <= len([line for line in lines if line.startswith("  blocking ")])
+    assert 6 * 50 > len(lines)
+
+
+# --- connections ---
+
+
+def test_both_ends_count_of_connections_is_shown() -> None:
+    """What the client opened, what the server counted, and whether they agree."""
+    blocks = section(report(two_cases()), "Connections")
+    rows = cells(only(blocks, Table))
+
+    assert "30" == rows["blocking 10"]["opened client"]
+    assert "30" == rows["blocking 10"]["opened server"]
+    total = format_count(28_800 + 30)
+    confirmed = f"Confirmed by the server's own counter: {total} of {total} connections."
+    assert confirmed == only(blocks, Paragraph).text
+
+
+def test_a_disagreement_about_connections_is_not_hidden() -> None:
+    """The case is named with both counts, and nothing is called confirmed."""
+    paragraph = only(section(report(troubled()), "Connections"), Paragraph)
+
+    assert "Not confirmed by the server: blocking 2, 15 of 6." == paragraph.text
+    assert Tone.WARNING is paragraph.tone
+
+
+def test_a_server_that_says_nothing_confirms_nothing() -> None:
+    """Without the server's counter there is a dash and no sentence."""
+    blocks = section(report(run_file(case_record("none", server=False))), "Connections")
+
+    assert "–" == cells(only(blocks, Table))["no pool"]["opened server"]
+    assert not [block for block in blocks if isinstance(block, Paragraph)]
+
+
+def test_memory_of_a_connection_is_what_the_pool_added() -> None:
+    """used_memory with the pool open, less before, over the connections opened then."""
+    case = with_memory(case_record("blocking", 10), bytes_each=17_200)
+    table = only(section(report(run_file(case)), "Connections"), Table)
+
+    assert format_bytes(17_200) == cells(table)["blocking 10"]["memory each"]
+
+
+@pytest.mark.parametrize("bytes_each", [0, -100])
+def test_memory_that_did_not_grow_is_not_reported(bytes_each: int) -> None:
+    """No column rather than a nonsense number."""
+    case = with_memory(case_record("blocking", 10), bytes_each=bytes_each)
+    table = only(section(report(run_file(case)), "Connections"), Table)
+
+    assert "memory each" not in cells(table)["blocking 10"]
+
+
+def test_rejected_connections_have_a_column_when_there_are_any() -> None:
+    """They are summed over the trials, and only shown where some case has them."""
+    run = run_file(case_record("none", rejected=4, repeats=2), case_record("blocking", repeats=2))
+    rows = cells(only(section(report(run), "Connections"), Table))
+
+    assert ["8", "0"] == [row["rejected"] for row in rows.values()]
+    assert "rejected" not in cells(only(section(report(two_cases()), "Connections"), Table))
+
+
+def test_cpu_is_of_the_record() -> None:
+    """Shares are averaged over the trials; CPU for a command is the client's."""
+    case = case_record("blocking", 10, cpu_share=[0.2, 0.4], server_cpu_share=[0.1, 0.3], repeats=2)
+    row = cells(only(section(report(run_file(case)), "Connections"), Table))["blocking 10"]
+
+    assert case.summary is not None
+    cpu = sum(trial.client.cpu_ns for trial in case.trials)
+    assert ("30 %", "20 %") == (row["CPU client"], row["CPU server"])
+    assert format_duration(cpu / case.summary.completed) == row["CPU per command"]
+
+
+def test_in_use_is_one_line_a_case() -> None:
+    """The distribution handlers met, beside the size of the pool."""
+    run = two_cases()
+    (block,) = section(report(run), "Connections in use when a handler asked for one")
+
+    in_use = run.cases[1].summary.in_use if run.cases[1].summary else None
+    assert in_use is not None
+    line = f"mean {in_use.mean:.1f}, p99 {in_use.p99}, p99.9 {in_use.p999}, max {in_use.max} of 10"
+    assert KeyValues(pairs=(("blocking 10", line),)) == block
+
+
+# --- response times ---
+
+
+def test_the_histogram_holds_every_response() -> None:
+    """The bins of both cases add up to the responses of all trials."""
+    run = two_cases()
+    histogram = only(section(report(run), "Response times"), Histogram)
+
+    assert len(histogram.starts) <= 12
+    for case, series in zip(run.cases, histogram.series, strict=True):
+        assert case.summary is not None
+        assert case.summary.phases["response"].count == sum(series.counts)
+        assert tuple(map(format_count, series.counts)) == series.texts
+
+
+def test_of_many_cases_the_best_pooled_one_is_drawn_beside_the_unpooled() -> None:
+    """Best is the lowest p99 among pooled cases that neither starved nor failed."""
+    run = run_file(
+        case_record("none", repeats=1, duration_ms=500),
+        case_record("blocking", 1, repeats=1, duration_ms=500, p99_ms=1, starved=30),
+        case_record("blocking", 5, repeats=1, duration_ms=500, p99_ms=2, failures={"reset": 1}),
+        case_record("blocking", 10, repeats=1, duration_ms=500, p99_ms=4),
+        case_record("blocking", 20, repeats=1, duration_ms=500, p99_ms=5),
+    )
+    histogram = only(section(report(run), "Response times"), Histogram)
+
+    assert ["no pool", "blocking 10"] == [series.label for series in histogram.series]
+
+
+def test_a_histogram_that_cannot_be_read_is_an_error_of_the_file() -> None:
+    """Damage is said, not drawn."""
+    run = two_cases()
+    trial = run.cases[0].trials[0]
+    damaged = trial.model_copy(update={"histograms": {"response": "HISTFAAAAnonsense"}})
+    case = run.cases[0].model_copy(update={"trials": [damaged]})
+
+    with pytest.raises(ResultError):
+        report(run.model_copy(update={"cases": [case]}))
+
+
+# --- what to make of it ---
+
+
+def warning(**changes: Any) -> RunWarning:  # noqa: ANN401 - every field of a record
+    """Make a warning; every field can be another."""
+    usual = {"code": "no_think", "message": "it saturates", "remedy": "think", "case": None}
+    return RunWarning(**{**usual, **changes})
+
+
+def verdict(run: RunFile) -> list[Callout]:
+    """Read all that is to be made of a run."""
+    return [b for b in section(report(run), "What to make of it") if isinstance(b, Callout)]
+
+
+def test_warnings_keep_their_order_and_name_their_case() -> None:
+    """The most important came first already; a case goes by the name it has in the tables."""
+    run = run_file(
+        case_record("none", id="x"),
+        case_record("blocking", id="y"),
+        warnings=[warning(code="b_b", case="y"), warning(code="a", message="p99 is odd")],
+    )
+    first, second = verdict(run)
+
+    assert ("Warning: b b (blocking 10)", "Warning: a") == (first.title, second.title)
+    assert ("It saturates.", "p99 is odd.") == (first.text, second.text)
+    assert "Think." == first.remedy
+
+
+def test_the_same_trouble_in_many_cases_is_told_once() -> None:
+    """Of more than two like ones the first stands for all, and the cases are counted."""
+    sizes = range(1, 8)
+    run = run_file(
+        *(case_record("blocking", n, id=f"m{n}", repeats=1, duration_ms=20) for n in sizes),
+        warnings=[warning(message=f"m {n}", remedy=f"r {n}", case=f"m{n}") for n in sizes],
+    )
+    (callout,) = verdict(run)
+
+    assert (
+        "Warning: no think (blocking 1, blocking 2, blocking 3, blocking 4 and 3 more)"
+        == callout.title
+    )
+    assert "blocking 1: m 1. The others are like it." == callout.text
+    assert "R 1." == callout.remedy
+
+
+def test_a_recommendation_is_a_size_its_basis_and_a_reason() -> None:
+    """The basis is in the title, and explained where the reason does not do it."""
+    (callout,) = verdict(run_file(case_record(), recommendations=[recommendation()]))
+
+    assert Kind.GOOD is callout.kind
+    assert "Recommended, estimated: max_connections = 8, at least 6" == callout.title
+    assert callout.text.startswith("99.9 % of the handlers that asked found at most 7")
+    assert "Estimated, not verified" in callout.text
+
+
+@pytest.mark.parametrize("basis", ["measured", "certified"])
+def test_a_tried_size_is_not_called_an_estimate(basis: str) -> None:
+    """Only what was not tried is called estimated."""
+    (callout,) = verdict(run_file(case_record(), recommendations=[recommendation(basis=basis)]))
+
+    assert callout.title.startswith(f"Recommended, {basis}: ")
+    assert "stimated" not in callout.text
+
+
+def test_several_loads_get_a_recommendation_each() -> None:
+    """Each says which load it is for, by what sets the loads apart."""
+    run = run_file(
+        case_record(),
+        recommendations=[
+            recommendation(applies_to={"concurrency": n, "think": "10ms"}) for n in (10, 50)
+        ],
+    )
+
+    assert ["(10 handlers)", "(50 handlers)"] == [
+        callout.title[callout.title.index("(") :] for callout in verdict(run)
+    ]
+
+
+def test_no_size_gives_cause_and_remedy() -> None:
+    """Where no size can be read, the reason stands in its place."""
+    reason = "No size: the client used 97 % of a core. What helps: add processes."
+    none = recommendation(verdict="no_size", max_connections=None, minimum=None, reason=reason)
+    (callout,) = verdict(run_file(case_record(), recommendations=[none]))
+
+    assert Kind.BAD is callout.kind
+    assert "No pool size can be recommended" == callout.title
+    assert "The client used 97 % of a core. What helps: add processes." == callout.text
+
+
+# --- replies ---
+
+
+def with_replies(case: CaseRecord, *tallies: dict[str, int]) -> CaseRecord:
+    """Give each trial the replies it tallied."""
+    trials = [
+        trial.model_copy(update={"replies": tally})
+        for trial, tally in zip(case.trials, tallies, strict=True)
+    ]
+    return case.model_copy(update={"trials": trials})
+
+
+def test_connection_ids_tell_who_served() -> None:
+    """The tally of CLIENT ID is told as connections, per trial, with the first few ids."""
+    case = with_replies(
+        case_record("blocking", 2, clients="successive", repeats=2),
+        {"7": 600, "10": 400},
+        {"21": 500, "22": 500},
+    )
+    run = run_file(case)
+    run = run.model_copy(update={"scenario": {**run.scenario, "commands": ["CLIENT ID"]}})
+    (block,) = section(report(run), "Who served the commands")
+
+    total = format_count(2000)
+    line = (
+        f"{total} commands by {total} successive clients were served by 2 connections in each of "
+        "2 trials (server's client ids 7, 10, 21, …)"
+    )
+    assert KeyValues(pairs=(("blocking 2", line),)) == block
+
+
+def test_other_replies_are_only_counted() -> None:
+    """Replies to anything else are no connections."""
+    run = run_file(with_replies(case_record(repeats=1), {"b'x'": 3, "None": 1000}))
+    (block,) = section(report(run), "Replies")
+
+    line = f"{format_count(1003)} replies: None {format_count(1000)} times, b'x' 3 times"
+    assert KeyValues(pairs=(("blocking 10", line),)) == block
+
+
+# --- what next ---
+
+
+def next_words(run: RunFile) -> str:
+    """Read the command a report ends with."""
+    block = report(run).blocks[-1]
+    assert isinstance(block, Command)
+    return block.text
+
+
+def test_the_result_is_named_only_if_it_was_kept() -> None:
+    """Without a path there is no line about it."""
+    assert KeyValues(pairs=(("result", PATH),)) in report(two_cases()).blocks
+    assert "result" not in {
+        key
+        for block in run_document(two_cases(), path=None).blocks
+        if isinstance(block, KeyValues)
+        for key, _ in block.pairs
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (
+            run_file(
+                case_record("none"),
+                case_record("blocking", 20, concurrency=80, think="constant 2ms"),
+                recommendations=[recommendation()],
+            ),
+            (
+                "valkeybench run --concurrency 50,80 --think '10ms,constant 2ms' "
+                "--pool blocking --max-conn 6,8,20"
+            ),
+        ),
+        (run_file(case_record("blocking")), "valkeybench run pooled-vs-unpooled"),
+        (
+            run_file(case_record("none"), case_record(), warnings=[warning()]),
+            "valkeybench doctor",
+        ),
+        (
+            run_file(case_record("none"), case_record()),
+            "valkeybench run --pool blocking --max-conn 3,6,12,25,50",
+        ),
+        (
+            run_file(case_record("none"), case_record(max_connections=5), case_record()),
+            "valkeybench scenarios",
+        ),
+        (run_file(), "valkeybench run pooled-vs-unpooled"),
+    ],
+    ids=["verify", "contrast", "doubt", "sizes", "more", "nothing"],
+)
+def test_the_next_command_knows_what_was_just_done(run: RunFile, words: str) -> None:
+    """It verifies an estimate, adds what was left out, or doubts; the load stays the same."""
+    assert words == next_words(run)
+
+
+def test_the_next_command_asks_the_same_server() -> None:
+    """A server of the user's own is asked again, whatever its address looks like."""
+    run = run_file(case_record("blocking"))
+    run = run.model_copy(
+        update={"scenario": {**run.scenario, "server": {"url": "unix:///tmp/a b;rm"}}}
+    )
+
+    assert "valkeybench run pooled-vs-unpooled --url 'unix:///tmp/a b;rm'" == next_words(run)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_is_pasted_stays_one_word(encoding: str) -> None:
+    """A command from somebody's file cannot break out of its quotes, in any encoding."""
+    hostile = "x’; touch pwned #"
+    run = run_file(case_record("none"), case_record())
+    run = run.model_copy(update={"scenario": {**run.scenario, "commands": [hostile]}})
+
+    text = shown(report(run), 160, encoding=encoding)
+
+    (line,) = [line for line in text.splitlines() if line.startswith("  $ ")]
+    assert "'x’; touch pwned #'" in line or """'x'"'"'; touch pwned #'""" in line

@@ -1,0 +1,50 @@
+"""What a run could not see or do, as warnings: permissions, trust, leftovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valkeybench.results.runfile import RunWarning
+
+if TYPE_CHECKING:
+    from valkeybench.measurement.reading import ServerFacts
+    from valkeybench.scenario.model import TlsSettings
+
+_NOT_PERMITTED = {
+    "INFO": ("the server's side (connections, memory, CPU) is not shown", "+info"),
+    "CLIENT": ("connections go without a name on the server", "+client|setname +client|setinfo"),
+    "CONFIG": ("some of the server's limits are not known", "+config|get"),
+}
+
+
+def run_notes(facts: ServerFacts, trust: TlsSettings, *, left_behind: str) -> list[RunWarning]:
+    """Say what the server did not permit, whether it was verified, and which keys remain.
+
+    `left_behind` names the keys that could not be removed and why; empty when all were.
+    """
+    notes = [
+        RunWarning(
+            code=f"{command.lower()}_not_permitted",
+            message=f"the server does not let this user use {command}: {effect}",
+            remedy=f"where you may, allow it: ACL SETUSER <name> {rights}",
+        )
+        for command, (effect, rights) in _NOT_PERMITTED.items()
+        if command in facts.missing
+    ]
+    if facts.tls and not trust.verify:
+        notes.append(
+            RunWarning(
+                code="insecure",
+                message="the server's certificate was not verified (--insecure)",
+                remedy="give its CA with --cacert instead",
+            )
+        )
+    if left_behind:
+        notes.append(
+            RunWarning(
+                code="keys_left",
+                message=f"keys could not be removed: {left_behind}",
+                remedy="remove them when the server is back, or let its user use UNLINK",
+            )
+        )
+    return notes

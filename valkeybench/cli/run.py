@@ -1,0 +1,66 @@
+"""`valkeybench run`: from words on the command line to a report and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from valkeybench import workflow
+from valkeybench.cli.consoles import show
+from valkeybench.cli.ending import say_error
+from valkeybench.cli.progress import make_progress
+from valkeybench.errors import ExitCode
+from valkeybench.report.run import run_document
+from valkeybench.results.store import check_writable, default_path
+from valkeybench.scenario.library import find_scenario, read_text
+from valkeybench.scenario.reader import parse_toml, read_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valkeybench.scenario.model import Scenario
+    from valkeybench.workflow import Outcome
+
+    Flags = Mapping[str, str | list[str]]
+
+
+def run(
+    word: str | None, flags: Flags, *, output: Path | None, as_json: bool, quiet: bool
+) -> ExitCode:
+    """Measure and report; give the exit code."""
+    scenario = load_scenario(word, flags)
+    path = output
+    if path is None and not as_json:
+        path = default_path(scenario.name, datetime.now(UTC))
+    if path is not None:
+        check_writable(path, make_directory=output is None)
+    with make_progress(quiet=quiet) as progress:
+        outcome = workflow.run(scenario, output=path, watcher=progress)
+    if as_json:
+        sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")
+    show(run_document(outcome.run, path=None if path is None else str(path)), on_stderr=as_json)
+    return _exit_code(outcome)
+
+
+def load_scenario(word: str | None, flags: Flags) -> Scenario:
+    """Read the scenario a word names, or make one of flags alone."""
+    if word is None:
+        return read_scenario({}, flags=flags, environment=os.environ)
+    path = find_scenario(word)
+    return read_scenario(
+        parse_toml(read_text(path), source=str(path)),
+        name=path.stem,
+        source=path.name,
+        flags=flags,
+        environment=os.environ,
+    )
+
+
+def _exit_code(outcome: Outcome) -> ExitCode:
+    if outcome.stopped_by is not None:
+        say_error(outcome.stopped_by)
+        return outcome.stopped_by.exit_code
+    return ExitCode.INTERRUPTED if outcome.run.status == "interrupted" else ExitCode.DONE

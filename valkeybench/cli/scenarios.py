@@ -1,0 +1,40 @@
+"""`valkeybench scenarios`: what ships, what each shows, and the schema of a scenario file."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from valkeybench.cli.consoles import show as show_document
+from valkeybench.report.scenarios import scenario_list, scenario_page
+from valkeybench.scenario.library import find_scenario, read_text, seed_paths
+from valkeybench.scenario.published import json_schema
+from valkeybench.scenario.reader import parse_toml, read_scenario
+
+
+def list_all() -> None:
+    """List the shipped scenarios."""
+    show_document(
+        scenario_list(
+            [
+                read_scenario(parse_toml(read_text(path), source=str(path)), name=name)
+                for name, path in seed_paths().items()
+            ]
+        )
+    )
+
+
+def show(name: str) -> None:
+    """Show one scenario, and the file itself."""
+    path = find_scenario(name)
+    text = read_text(path)
+    scenario = read_scenario(
+        parse_toml(text, source=str(path)), name=path.stem, source=path.name
+    )
+    show_document(scenario_page(scenario))
+    sys.stdout.write(f"\n{text}")
+
+
+def show_schema() -> None:
+    """Print the JSON Schema of a scenario file."""
+    sys.stdout.write(json.dumps(json_schema(), indent=1) + "\n")

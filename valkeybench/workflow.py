@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.health import health
 from valkeybench.analysis.notes import run_notes
 from valkeybench.analysis.sizing import recommend
@@ -24,6 +25,7 @@ from valkeybench.load.preflight import check_room
 from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
+from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.session import open_server
@@ -32,6 +34,7 @@ from valkeybench.units import MILLISECOND
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from valkeybench.analysis.fitness import Check
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
@@ -97,6 +100,23 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     if output is not None:
         write_run(finished, output)
     return Outcome(finished, stopped_by)
+
+
+def doctor(scenario: Scenario) -> list[Check]:
+    """Check whether machine, client and the scenario's server are fit to measure.
+
+    A server that cannot be reached is a failed check, not an error.
+    """
+    server: ServerFacts | ServerError
+    try:
+        with (
+            open_server(scenario.server, maxclients_needed=0) as endpoint,
+            ServerSampler(endpoint) as sampler,
+        ):
+            server = sampler.facts()
+    except ServerError as error:
+        server = error
+    return fitness(read_environment(), read_state(), server)
 
 
 def _run_trials(

@@ -348,7 +348,7 @@ def test_a_disagreement_about_connections_is_not_hidden() -> None:
     """The case is named with both counts, and nothing is called confirmed."""
     paragraph = only(section(report(troubled()), "Connections"), Paragraph)
 
-    assert "Not confirmed by the server: blocking 2, 15 of 6." == paragraph.text
+    assert "The server's own counter says otherwise: blocking 2, 15 instead of 6." == paragraph.text
     assert Tone.WARNING is paragraph.tone
 
 

@@ -62,11 +62,10 @@ def test_no_line_is_wider_than_the_terminal(name: str) -> None:
 @settings(deadline=None, max_examples=60)
 def test_no_text_however_odd_widens_a_line(names: list[str], title: str, columns: int) -> None:
     """Titles and case names may be anything; the page keeps its width."""
+    plain = case_record("blocking", 10, repeats=1, duration_ms=20)
     cases = [
-        case_record("blocking", 10, id=name, repeats=1, duration_ms=20).model_copy(
-            update={"axes": {"pool": name}}
-        )
-        for name in names
+        plain.model_copy(update={"id": str(i), "axes": {**plain.axes, "note": name}})
+        for i, name in enumerate(names)
     ]
     run = run_file(case_record("none", repeats=1, duration_ms=20))
     run = run.model_copy(update={"scenario": {"title": title, "name": names[0]}, "cases": cases})

@@ -148,7 +148,7 @@ class FiniteSource:
 
     def wait_probability(self) -> float:
         """Give the share of acquires that find no connection free."""
-        return float(self.found()[self.connections :].sum())
+        return min(float(self.found()[self.connections :].sum()), 1.0)
 
     def wait_exceeds(self, wait_ns: float) -> float:
         """Give the probability that an acquire waits longer than `wait_ns`.
@@ -158,11 +158,11 @@ class FiniteSource:
         """
         ahead = self.found()[self.connections :]
         if not ahead.size or wait_ns <= 0:
-            return float(ahead.sum())
+            return self.wait_probability()
         due = wait_ns * self.connections / self.hold_ns
         counts = np.arange(ahead.size)
         logs = counts * np.log(due) - due - np.cumsum(np.log(np.maximum(counts, 1)))
-        return float(ahead @ np.cumsum(np.exp(logs)))
+        return min(float(ahead @ np.cumsum(np.exp(logs))), 1.0)
 
     def wait_quantile(self, share: float) -> float:
         """Give the wait in nanoseconds that `share` of the acquires do not exceed."""

@@ -1,38 +1,59 @@
-"""The commands: each parses, calls the workflow, and renders what came of it."""
+"""The command line's front door: quick to open, as it loads a command only when it is asked for."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from valkeybench.cli.ending import ending_well
-from valkeybench.cli.flags import takes_load_flags
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SUMMARIES: Mapping[str, str] = {
+    "run": "Measure: the same load with and without a pool, and what size is enough.",
+    "scenarios": "List the scenarios that ship with valkeybench, or show one.",
+    "doctor": "Check whether this machine, client and server are fit to measure.",
+}
+"""What `--help` says of each command, known without loading any of them."""
+
+
+class LazyCommands(TyperGroup):
+    """Commands that are loaded when one of them is run, completed or explained."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - click's signature
+        """Name the commands in the order they are met."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - as above
+        """Load the command of this name; a name that is none ends with the nearest one."""
+        if cmd_name not in SUMMARIES:
+            from valkeybench.scenario.kinds import did_you_mean  # noqa: PLC0415 - as below
+
+            ctx.fail(f"there is no command {cmd_name}; {did_you_mean(cmd_name, SUMMARIES)}")
+        from valkeybench.cli.commands import commands  # noqa: PLC0415 - the point of it all
+
+        loaded: Any = typer.main.get_command(commands)
+        return loaded.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as above
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
 
 app = typer.Typer(
     name="valkeybench",
+    cls=LazyCommands,
     help="How big should my Valkey connection pool be, and what does it cost me if I am wrong?\n\n"
     "Drives the real redis-py client against a real Valkey, shows where every microsecond went, "
     "and recommends a pool size from what it measured.\n\n"
-    "Begin with: [bold]valkeybench run --concurrency 50 --max-conn 10[/bold]",
+    "Begin with:  valkeybench run --concurrency 50 --max-conn 10",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_OUTPUT = "Output"
-_EXAMPLES = """\b
-Examples:
-  valkeybench run -c 50 -m 10              with a pool of ten, and without
-  valkeybench run -c 50 -m 5,10,25,50      which size is enough?
-  valkeybench run --pool raising -m 5      what an exhausted pool does
-  valkeybench run undersized               a scenario that ships with valkeybench
-  valkeybench run --url valkey://host:6379 against a server of yours
-"""
 
 
 def main() -> None:
@@ -42,6 +63,7 @@ def main() -> None:
 
 @app.callback(invoke_without_command=True)
 def top(
+    *,
     version: Annotated[
         bool, typer.Option("--version", help="Say which version this is.", is_eager=True)
     ] = False,
@@ -52,83 +74,3 @@ def top(
 
         typer.echo(f"valkeybench {__version__}")
         raise typer.Exit
-
-
-@app.command("run", epilog=_EXAMPLES)
-@takes_load_flags
-def run_command(
-    scenario: Annotated[
-        str | None,
-        typer.Argument(
-            help="Name of a shipped scenario (see `valkeybench scenarios`) or a TOML file. "
-            "Flags override it; without one they make their own.",
-        ),
-    ] = None,
-    *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", rich_help_panel=_OUTPUT,
-            help="Keep the result here instead of results/<utc>-<name>.json.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", rich_help_panel=_OUTPUT,
-            help="Write the result to standard output, everything else to standard error; "
-            "no file unless -o names one.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-        ),
-    ] = False,
-    flags: dict[str, str | list[str]],
-) -> None:
-    """Measure: the same load with and without a pool, phase by phase, and what size is enough.
-
-    Values that can be varied take a list: --max-conn 5,10,25 runs a case for each.
-    """  # fmt: skip
-    with ending_well():
-        from valkeybench.cli.run import run  # noqa: PLC0415 - heavy, and not for --help
-
-        raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
-
-
-@app.command("scenarios")
-def scenarios_command(
-    name: Annotated[
-        str | None, typer.Argument(help="Show this one: its file, its cases, how long it takes.")
-    ] = None,
-    *,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of a scenario file.")
-    ] = False,
-) -> None:
-    """List the scenarios that ship with valkeybench, or show one."""
-    with ending_well():
-        from valkeybench.cli.scenarios import list_all, show, show_schema  # noqa: PLC0415 - as above
-
-        if schema:
-            show_schema()
-        elif name is not None:
-            show(name)
-        else:
-            list_all()
-
-
-@app.command("doctor")
-@takes_load_flags
-def doctor_command(*, flags: dict[str, str | list[str]]) -> None:
-    """Check whether this machine, client and server are fit to measure."""
-    with ending_well():
-        from valkeybench.cli.doctor import examine  # noqa: PLC0415 - as above
-
-        raise typer.Exit(examine(flags, os.environ))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Gives commands the shared load flags, made from the table of fields."""
+"""Gives commands the flags they share, made from the table of fields."""
 
 from __future__ import annotations
 
@@ -14,22 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def takes_load_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Add every load flag to a command, which receives those given as `flags`."""
-    own = inspect.signature(command, eval_str=True)
-    kept = [parameter for name, parameter in own.parameters.items() if name != "flags"]
-    added = [_parameter(field) for field in FLAGGED]
+EVERYTHING = frozenset(field.panel for field in FLAGGED)
 
-    @wraps(command)
-    def with_flags(**arguments: Any) -> None:
-        given = {field.parameter: arguments.pop(field.parameter) for field in FLAGGED}
-        command(**arguments, flags={name: _words(value) for name, value in given.items() if value not in (None, [])})
 
-    parameters = [*kept, *added]
-    with_flags.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_flags.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    del with_flags.__wrapped__  # type: ignore[attr-defined]  # typer would look through to it
-    return with_flags
+def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the flags of these panels (none named: every flag) to a command.
+
+    The command receives those that were given as `flags`, by parameter name.
+    """
+    fields = [field for field in FLAGGED if field.panel in (panels or EVERYTHING)]
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        kept = [parameter for name, parameter in own.parameters.items() if name != "flags"]
+
+        @wraps(command)
+        def with_flags(**arguments: Any) -> None:
+            given = {field.parameter: arguments.pop(field.parameter) for field in fields}
+            words = {name: _words(value) for name, value in given.items() if value is not None}
+            command(**arguments, flags=words)
+
+        parameters = [*kept, *map(_parameter, fields)]
+        with_flags.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        del with_flags.__wrapped__  # type: ignore[attr-defined]  # typer would look through to it
+        return with_flags
+
+    return add
 
 
 def _parameter(field: Field) -> inspect.Parameter:

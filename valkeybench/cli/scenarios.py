@@ -6,7 +6,7 @@ import json
 import sys
 
 from valkeybench.cli.consoles import show as show_document
-from valkeybench.report.scenarios import scenario_list, scenario_page
+from valkeybench.report.scenarios import scenario_document, scenario_list
 from valkeybench.scenario.library import find_scenario, read_text, seed_paths
 from valkeybench.scenario.published import json_schema
 from valkeybench.scenario.reader import parse_toml, read_scenario
@@ -31,7 +31,7 @@ def show(name: str) -> None:
     scenario = read_scenario(
         parse_toml(text, source=str(path)), name=path.stem, source=path.name
     )
-    show_document(scenario_page(scenario))
+    show_document(scenario_document(scenario))
     sys.stdout.write(f"\n{text}")
 
 

@@ -87,6 +87,11 @@ def memory_per_connection(case: CaseRecord) -> float | None:
     return grown / connections if connections and grown > 0 else None
 
 
+def client_cpu(case: CaseRecord) -> float | None:
+    """Give the CPU share of the average client process over all trials: 1.0 is one core."""
+    return _mean(case, _client_share)
+
+
 def connection_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Block]:
     """Show every case's connections and CPU, and whether the two ends agree."""
     finished = [case for case in cases if case.summary is not None]
@@ -104,10 +109,12 @@ def _confirmation(counts: Mapping[str, Opened]) -> Iterable[Paragraph]:
     wrong = {name: count for name, count in counts.items() if not count.agree}
     if wrong:
         listed = "; ".join(
-            f"{name}, {format_count(count.by_server)} of {format_count(count.by_client)}"
+            f"{name}, {format_count(count.by_server)} instead of {format_count(count.by_client)}"
             for name, count in wrong.items()
         )
-        yield Paragraph(text=f"Not confirmed by the server: {listed}.", tone=Tone.WARNING)
+        yield Paragraph(
+            text=f"The server's own counter says otherwise: {listed}.", tone=Tone.WARNING
+        )
     elif counts:
         client = format_count(sum(count.by_client for count in counts.values()))
         server = format_count(sum(count.by_server or 0 for count in counts.values()))
@@ -154,43 +161,79 @@ def replies_block(
 
 
 def _table(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table:
+    """Make a row for each case; columns in which no case has anything are left out."""
     counts = [opened(case) for case in cases]
-    any_rejected = any(count.rejected for count in counts)
-    memories = [memory_per_connection(case) for case in cases]
-    any_memory = any(memory is not None for memory in memories)
-    rows = tuple(
+    columns = (
+        (Column(title="case", align=Align.LEFT), [Cell(names[case.id]) for case in cases]),
         (
-            Cell(names[case.id]),
-            Cell(format_count(count.by_client)),
-            Cell(format_count(count.by_server), Tone.PLAIN if count.agree else Tone.WARNING),
-            *([_rejected_cell(count)] if any_rejected else []),
-            *([Cell(format_bytes(memory))] if any_memory else []),
-            Cell(format_percent(_mean(case, _server_cpu))),
-            Cell(format_percent(_mean(case, lambda trial: trial.client.cpu_share))),
-            Cell(format_duration(_cpu_per_command(case))),
-        )
-        for case, count, memory in zip(cases, counts, memories, strict=True)
-    )
-    return Table(
-        columns=(
-            Column(title="case", align=Align.LEFT),
             Column(title="client", group="opened"),
-            Column(title="server", group="opened"),
-            *([Column(title="rejected")] if any_rejected else []),
-            *([Column(title="memory each", priority=1)] if any_memory else []),
-            Column(title="server", group="CPU", priority=3),
-            Column(title="client", group="CPU"),
-            Column(title="per command", group="CPU", priority=2),
+            [Cell(format_count(count.by_client)) for count in counts],
         ),
-        rows=rows,
-        notes=tuple(_notes(any_memory=any_memory)),
+        (Column(title="server", group="opened"), [_counted_cell(count) for count in counts]),
+        (Column(title="rejected"), [_rejected_cell(count) for count in counts]),
+        (Column(title="filling", priority=2), [_duration_cell(_filling(case)) for case in cases]),
+        (
+            Column(title="memory each", priority=1),
+            [_cell(memory_per_connection(case), format_bytes) for case in cases],
+        ),
+        (
+            Column(title="server", group="CPU", priority=4),
+            [_cell(_mean(case, _server_cpu), format_percent) for case in cases],
+        ),
+        (
+            Column(title="client", group="CPU"),
+            [_cell(client_cpu(case), format_percent) for case in cases],
+        ),
+        (
+            Column(title="per command", group="CPU", priority=3),
+            [_duration_cell(_cpu_per_command(case)) for case in cases],
+        ),
+    )
+    shown = [
+        (column, cells)
+        for column, cells in columns
+        if column.title not in _OPTIONAL or any(cell.text not in ("–", "0") for cell in cells)
+    ]
+    return Table(
+        columns=tuple(column for column, _ in shown),
+        rows=tuple(zip(*(cells for _, cells in shown), strict=True)),
+        notes=tuple(Note(text) for title, text in _NOTES if title in {c.title for c, _ in shown}),
     )
 
 
-def _notes(*, any_memory: bool) -> Iterable[Note]:
-    yield Note("CPU: 100 % is one core, of the server's main thread or of one client process.")
-    if any_memory:
-        yield Note("memory each: what the server's used memory grew by for a connection opened.")
+_OPTIONAL = ("rejected", "filling", "memory each")
+"""Columns that are left out when there is nothing in them."""
+
+_NOTES = (
+    (
+        "filling",
+        "filling: opening the whole pool, one connection after the other, before the load.",
+    ),
+    ("memory each", "memory each: what the server's memory grew by for each connection of a pool."),
+    (
+        "per command",
+        "CPU: 100 % is one core, of the server's main thread or of one client process.",
+    ),
+)
+
+
+def _cell(value: float | None, write: Callable[[float | None], str]) -> Cell:
+    return Cell(write(value), Tone.QUIET if value is None else Tone.PLAIN)
+
+
+def _duration_cell(value: float | None) -> Cell:
+    return _cell(value, format_duration)
+
+
+def _counted_cell(count: Opened) -> Cell:
+    return Cell(format_count(count.by_server), Tone.PLAIN if count.agree else Tone.WARNING)
+
+
+def _filling(case: CaseRecord) -> float | None:
+    """Give the mean time one process took to open its pool before the load."""
+    found = [trial.client.prewarm for trial in case.trials if trial.client.prewarm is not None]
+    processes = max(_number(case, "processes"), 1)
+    return sum(each.duration_ns for each in found) / len(found) / processes if found else None
 
 
 def _rejected_cell(count: Opened) -> Cell:
@@ -204,6 +247,10 @@ def _rejected(server: Server) -> int:
 
 def _server_cpu(trial: Trial) -> float | None:
     return trial.server.cpu_share if trial.server else None
+
+
+def _client_share(trial: Trial) -> float | None:
+    return trial.client.cpu_share
 
 
 def _mean(case: CaseRecord, share: Callable[[Trial], float | None]) -> float | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from valkeybench.analysis.fitness import Check, Status
 from valkeybench.report.document import (
     Align,
     Callout,
@@ -23,24 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from valkeybench.report.document import Block
-
-
-class Status(StrEnum):
-    """What came of a check."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at; a remedy where something should be done."""
-
-    name: str
-    status: Status
-    seen: str
-    remedy: str = ""
 
 
 _TONES = {Status.OK: Tone.GOOD, Status.WARN: Tone.WARNING, Status.FAIL: Tone.BAD}
@@ -75,8 +56,8 @@ def doctor_document(checks: Sequence[Check]) -> Document:
 def _callouts(checks: Sequence[Check]) -> Iterable[Block]:
     for status, kind in ((Status.FAIL, Kind.BAD), (Status.WARN, Kind.WARNING)):
         for check in checks:
-            if check.status is status:
-                yield Callout(kind=kind, title=check.name, text=check.seen, remedy=check.remedy)
+            if check.status is status and check.remedy:
+                yield Callout(kind=kind, title=check.name, remedy=check.remedy)
 
 
 def _conclusion(checks: Sequence[Check]) -> Paragraph:

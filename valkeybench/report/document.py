@@ -59,10 +59,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paragraph:
-    """A sentence or several."""
+    """A sentence or several. One that is `parted` stands apart from the paragraph before."""
 
     text: str
     tone: Tone = Tone.PLAIN
+    parted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

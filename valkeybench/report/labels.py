@@ -102,7 +102,7 @@ def _words() -> dict[str, Callable[[object], str]]:
         "concurrency": lambda n: "1 handler" if n == 1 else f"{n} handlers",
         "processes": lambda n: "1 process" if n == 1 else f"{n} processes",
         "clients": lambda kind: f"{kind} clients",
-        "value_size": lambda size: format_bytes(_number(size)),
+        "value_size": lambda size: f"{_without_zeros(format_bytes(_number(size)))} values",
         "handshake": lambda kind: f"{kind} handshake",
         "protocol": lambda version: f"RESP{version}",
         "decode_responses": lambda yes: "text replies" if yes else "byte replies",
@@ -118,7 +118,11 @@ def _number(value: object) -> float:
 
 def short_duration(nanoseconds: float) -> str:
     """Write a round duration without its zeros: `3 s`, `1.5 ms`."""
-    number, _, unit = format_duration(nanoseconds).partition(" ")
+    return _without_zeros(format_duration(nanoseconds))
+
+
+def _without_zeros(quantity: str) -> str:
+    number, _, unit = quantity.partition(" ")
     if "." in number:
         number = number.rstrip("0").rstrip(".")
     return f"{number} {unit}".strip()

@@ -49,6 +49,8 @@ def lay_out(document: Document, page: Page) -> list[Line]:
 def _belong_together(before: Block, block: Block) -> bool:
     if isinstance(before, Heading):
         return not isinstance(block, Heading)
+    if isinstance(block, Paragraph) and block.parted:
+        return False
     return isinstance(block, Paragraph | Command) and isinstance(before, type(block))
 
 

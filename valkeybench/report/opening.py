@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cost import opening_cost
 from valkeybench.measurement.metrics import Phase
+from valkeybench.report.connections import client_cpu
 from valkeybench.report.document import Align, Cell, Column, Note, Paragraph, Table, Tone
 from valkeybench.report.labels import axes_labels
 from valkeybench.report.outcome import is_lower_bound
@@ -29,6 +30,9 @@ _WORDS = {
 
 _ALIKE = 1.5
 """Factor within which two commands took about the same: less than CPU placement makes."""
+
+_FAILING = 0.01
+"""Share of failed commands from which two cases are not compared."""
 
 _BUSY = 0.9
 """CPU share of a client process from which commands queue for its core."""
@@ -57,7 +61,7 @@ def _sentences(
     if command:
         yield command
     for ratio in cost.ratios:
-        if ratio.case == pooled.case:
+        if ratio.case == pooled.case and not _failing(with_pool) and not _failing(without):
             yield _times(ratio, with_pool, without, names[pooled.case])
 
 
@@ -143,7 +147,7 @@ def _command(pooled: CaseRecord, unpooled: CaseRecord) -> str:
     )
     if max(short, long) <= _ALIKE * min(short, long):
         return f"A pool does not remove network latency: {took}."
-    busy = max((trial.client.cpu_share for trial in unpooled.trials), default=0.0)
+    busy = client_cpu(unpooled) or 0.0
     if busy >= _BUSY and long > short:
         return (
             f"A pool does not remove network latency, but {took}, where the client used "
@@ -164,6 +168,12 @@ def _times(ratio: Ratio, pooled: CaseRecord, unpooled: CaseRecord, name: str) ->
             at_least = "at least " if _is_open(unpooled, share) else ""
             said.append(f"{what} {at_least}{_factor(times)}")
     return f"No pool over {name}: {', '.join(said)}." if said else ""
+
+
+def _failing(case: CaseRecord) -> bool:
+    """Tell whether so many commands failed that their latency and CPU are another thing's."""
+    summary = case.summary
+    return summary is not None and summary.failed > _FAILING * summary.attempted
 
 
 def _is_open(case: CaseRecord, share: float | None) -> bool:
@@ -210,9 +220,10 @@ def _ratio_cell(pooled: Payer | None, cost: OpeningCost, by_id: Mapping[str, Cas
     ratio = next((r for r in cost.ratios if pooled and r.case == pooled.case), None)
     if ratio is None or ratio.response_p99 is None or cost.unpooled is None:
         return Cell("–", Tone.QUIET)
-    if _is_open(by_id[ratio.case], 0.99):
+    cases = by_id[ratio.case], by_id[cost.unpooled.case]
+    if _is_open(cases[0], 0.99) or any(map(_failing, cases)):
         return Cell("–", Tone.QUIET)
-    sign = "≥" if _is_open(by_id[cost.unpooled.case], 0.99) else ""
+    sign = "≥" if _is_open(cases[1], 0.99) else ""
     return Cell(f"{sign}{_factor(ratio.response_p99)}")
 
 

@@ -80,7 +80,7 @@ def scenario_document(scenario: Scenario) -> Document:
     return Document(
         (
             Heading(text=title, level=1),
-            *(Paragraph(text=text) for text in _paragraphs(scenario.description)),
+            *(Paragraph(text=text, parted=True) for text in _paragraphs(scenario.description)),
             KeyValues(pairs=tuple(pairs)),
             Command(words=("valkeybench", "run", scenario.name), purpose="To run it:"),
         )

@@ -30,6 +30,7 @@ _PLAINER = {
 
 _GLUED = re.compile(
     r"(?<=[0-9]) (?=(?:ns|[µu]s|ms|s|min|h|%|/s|B|KiB|MiB|GiB)(?![\w]))|(?<=[≥~×]) (?=[0-9])"
+    r"|(?<=[0-9]) (?=[0-9]{3}(?![0-9]))"
 )
 """Spaces within a quantity, at which no line may end."""
 

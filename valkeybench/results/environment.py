@@ -6,8 +6,15 @@ import os
 import platform
 import resource
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
+
+from valkeybench.units import MILLISECOND, SECOND
+
+_SLEEPS = 50
+_SLEEP_NS = MILLISECOND
 
 CLIENT_PACKAGES = ("redis", "hiredis", "valkey", "numpy", "hdrhistogram")
 
@@ -31,6 +38,38 @@ def read_environment() -> dict[str, object]:
         "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "port_range": _port_range(),
     }
+
+
+def read_state() -> dict[str, object]:
+    """Read what passes: how fine the clock is, how late pauses end, ports still waiting."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return {
+        "clock_step_ns": _clock_step_ns(),
+        "sleep_late_ns": max(_sleep_late_ns() for _ in range(_SLEEPS)),
+        "time_wait": _time_wait(),
+        "open_files_hard_limit": None if hard == resource.RLIM_INFINITY else hard,
+    }
+
+
+def _clock_step_ns() -> int:
+    """Give the smallest step the clock was seen to make."""
+    readings = [time.perf_counter_ns() for _ in range(1000)]
+    steps = [later - earlier for earlier, later in pairwise(readings) if later > earlier]
+    return min(steps, default=0)
+
+
+def _sleep_late_ns() -> int:
+    begun = time.perf_counter_ns()
+    time.sleep(_SLEEP_NS / SECOND)
+    return time.perf_counter_ns() - begun - _SLEEP_NS
+
+
+def _time_wait() -> int | None:
+    for line in _lines("/proc/net/sockstat"):
+        words = line.split()
+        if words[0] == "TCP:" and "tw" in words:
+            return int(words[words.index("tw") + 1])
+    return None
 
 
 def _version_of(package: str) -> str | None:

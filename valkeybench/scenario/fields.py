@@ -46,7 +46,8 @@ class Field:
         return self.flags[0].lstrip("-").replace("-", "_")
 
 
-_LOAD, _POOL, _SERVER = "Load", "Pool and client", "Server"
+LOAD_PANEL, POOL_PANEL, SERVER_PANEL = "Load", "Pool and client", "Server"
+"""The headings flags are listed under."""
 
 
 def _axis(key: str, kind: kinds.Kind, help_: str, *flags: str, **more: Any) -> Field:
@@ -62,7 +63,7 @@ _TOP_FIELDS = (
     ),
     Field(
         section="", key="seed", target="seed", kind=kinds.count("seed", least=0, most=2**63 - 1),
-        help="Repeats the same draws and order.", flags=("--seed",), panel=_LOAD, default="1",
+        help="Repeats the same draws and order.", flags=("--seed",), panel=LOAD_PANEL, default="1",
     ),
 )  # fmt: skip
 
@@ -70,44 +71,44 @@ _LOAD_FIELDS = (
     _axis(
         "concurrency", kinds.count("number of handlers", most=MOST_HANDLERS),
         "Handlers (threads) per process, each issuing one command at a time.",
-        "--concurrency", "-c", section="load", panel=_LOAD, default="50",
+        "--concurrency", "-c", section="load", panel=LOAD_PANEL, default="50",
     ),
     _axis(
         "processes", kinds.count("number of processes", most=256),
         "Application processes, each with its own pool.",
-        "--processes", section="load", panel=_LOAD, default="1",
+        "--processes", section="load", panel=LOAD_PANEL, default="1",
     ),
     _axis(
         "think", kinds.think(),
         "Mean pause of a handler before each command, exponential; 'constant 5ms'; 0 saturates.",
-        "--think", section="load", panel=_LOAD, default="10ms",
+        "--think", section="load", panel=LOAD_PANEL, default="10ms",
     ),
     Field(
         section="load", key="commands", target="commands", kind=kinds.command(),
         help="What to send; {0..9999} draws a number, {value} a value, '@3' at the end weighs it.",
-        flags=("--command",), many=True, panel=_LOAD, default="GET key:{0..9999}",
+        flags=("--command",), many=True, panel=LOAD_PANEL, default="GET key:{0..9999}",
     ),
     _axis(
         "value_size", kinds.size(), "Size of the values written and read.",
-        "--value-size", section="load", panel=_LOAD, default="64",
+        "--value-size", section="load", panel=LOAD_PANEL, default="64",
     ),
     Field(
         section="load", key="duration", target="duration_ns", kind=kinds.duration(),
-        help="Length of each trial's window.", flags=("--duration",), panel=_LOAD, default="3s",
+        help="Length of each trial's window.", flags=("--duration",), panel=LOAD_PANEL, default="3s",
     ),
     Field(
         section="load", key="warmup", target="warmup_ns", kind=kinds.duration(zero=True),
-        help="Load before the window, not counted.", flags=("--warmup",), panel=_LOAD,
+        help="Load before the window, not counted.", flags=("--warmup",), panel=LOAD_PANEL,
         default="500ms",
     ),
     Field(
         section="load", key="repeats", target="repeats",
         kind=kinds.count("number of repeats", most=1000),
-        help="Trials of each case, interleaved.", flags=("--repeats",), panel=_LOAD, default="3",
+        help="Trials of each case, interleaved.", flags=("--repeats",), panel=LOAD_PANEL, default="3",
     ),
     Field(
         section="load", key="prewarm", target="prewarm", kind=kinds.boolean(),
-        help="Open the whole pool before the load.", flags=("--prewarm",), panel=_LOAD,
+        help="Open the whole pool before the load.", flags=("--prewarm",), panel=LOAD_PANEL,
         default="true",
     ),
     Field(
@@ -117,7 +118,7 @@ _LOAD_FIELDS = (
     Field(
         section="load", key="pin", target="pin", kind=kinds.pinning(),
         help="CPUs: none, auto, or client=0,server=1 (the server only if it is ours).",
-        flags=("--pin",), panel=_LOAD, default="none",
+        flags=("--pin",), panel=LOAD_PANEL, default="none",
     ),
 )  # fmt: skip
 
@@ -126,55 +127,55 @@ _CLIENT_FIELDS = (
         "pool", kinds.choice(Pool, "pool policy"),
         "none: a connection per command; raising: ConnectionPool; blocking: "
         "BlockingConnectionPool; fair: the same, first come first served.",
-        "--pool", section="client", panel=_POOL, default="none,blocking",
+        "--pool", section="client", panel=POOL_PANEL, default="none,blocking",
     ),
     _axis(
         "max_connections", kinds.count("pool size", most=65_000),
         "Pool size of each process.",
-        "--max-conn", "-m", section="client", panel=_POOL, default="10",
+        "--max-conn", "-m", section="client", panel=POOL_PANEL, default="10",
     ),
     _axis(
         "pool_timeout", kinds.duration(zero=True, never=True),
         "How long a blocking or fair pool waits for a connection.",
-        "--pool-timeout", section="client", panel=_POOL, default="20s",
+        "--pool-timeout", section="client", panel=POOL_PANEL, default="20s",
         attribute="pool_timeout_ns",
     ),
     _axis(
         "driver", kinds.choice(Driver, "driver"), "Who sends.",
-        "--driver", section="client", panel=_POOL, default="threads",
+        "--driver", section="client", panel=POOL_PANEL, default="threads",
     ),
     _axis(
         "clients", kinds.choice(Clients, "client policy"),
         "shared: a handler keeps its client; successive: a new client object per command.",
-        "--clients", section="client", panel=_POOL, default="shared",
+        "--clients", section="client", panel=POOL_PANEL, default="shared",
     ),
     _axis(
         "handshake", kinds.choice(Handshake, "handshake"),
         "shipped: what redis-py does by default; minimal: no driver info, no notifications.",
-        "--handshake", section="client", panel=_POOL, default="shipped",
+        "--handshake", section="client", panel=POOL_PANEL, default="shipped",
     ),
     _axis(
         "protocol", kinds.count("RESP version", least=2, most=3), "RESP version, 2 or 3.",
-        "--protocol", section="client", panel=_POOL, default="3",
+        "--protocol", section="client", panel=POOL_PANEL, default="3",
     ),
     _axis(
         "socket_timeout", kinds.duration(never=True), "How long to wait for a reply.",
-        "--socket-timeout", section="client", panel=_POOL, default="5s",
+        "--socket-timeout", section="client", panel=POOL_PANEL, default="5s",
         attribute="socket_timeout_ns",
     ),
     _axis(
         "socket_connect_timeout", kinds.duration(never=True), "How long to wait for a connection.",
-        "--connect-timeout", section="client", panel=_POOL, default="5s",
+        "--connect-timeout", section="client", panel=POOL_PANEL, default="5s",
         attribute="connect_timeout_ns",
     ),
     _axis(
         "decode_responses", kinds.boolean(), "Decode replies to str.",
-        "--decode-responses", section="client", panel=_POOL, default="false",
+        "--decode-responses", section="client", panel=POOL_PANEL, default="false",
     ),
     _axis(
         "retries", kinds.count("number of retries", least=0, most=100),
         "Retries redis-py makes itself; they hide errors in latency.",
-        "--retries", section="client", panel=_POOL, default="0",
+        "--retries", section="client", panel=POOL_PANEL, default="0",
     ),
 )  # fmt: skip
 
@@ -183,7 +184,7 @@ _SERVER_FIELDS = (
         section="server", key="url", target="server.url", kind=kinds.text("URL"),
         help="valkey[s]://user@host:port/db, redis[s]://…, unix://…; also VALKEYBENCH_URL. "
         "Without it, a private Valkey is started.",
-        flags=("--url",), panel=_SERVER,
+        flags=("--url",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="host", target="host", kind=kinds.text("HOST"),
@@ -196,11 +197,11 @@ _SERVER_FIELDS = (
     Field(
         section="server", key="db", target="server.db",
         kind=kinds.count("database number", least=0, most=1_000_000),
-        help="Database number.", flags=("--db",), panel=_SERVER, default="0",
+        help="Database number.", flags=("--db",), panel=SERVER_PANEL, default="0",
     ),
     Field(
         section="server", key="username", target="server.username", kind=kinds.text("NAME"),
-        help="ACL user.", flags=("--user",), panel=_SERVER,
+        help="ACL user.", flags=("--user",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="password", target="server.password", kind=kinds.secret(),
@@ -209,28 +210,28 @@ _SERVER_FIELDS = (
     Field(
         section="server", key="password_file", target="server.password", kind=kinds.secret_file(),
         help="File whose first line is the password; also VALKEYBENCH_PASSWORD.",
-        flags=("--password-file",), panel=_SERVER,
+        flags=("--password-file",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="client_name", target="server.client_name", kind=kinds.label(),
-        help="CLIENT SETNAME of every connection.", flags=("--client-name",), panel=_SERVER,
+        help="CLIENT SETNAME of every connection.", flags=("--client-name",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="ssl_ca_certs", target="server.tls.ca_certs",
         kind=kinds.existing_file(), help="CA certificates to trust.", flags=("--cacert",),
-        panel=_SERVER,
+        panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="ssl_certfile", target="server.tls.certfile",
-        kind=kinds.existing_file(), help="Client certificate.", flags=("--cert",), panel=_SERVER,
+        kind=kinds.existing_file(), help="Client certificate.", flags=("--cert",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="ssl_keyfile", target="server.tls.keyfile",
-        kind=kinds.existing_file(), help="Its key.", flags=("--key",), panel=_SERVER,
+        kind=kinds.existing_file(), help="Its key.", flags=("--key",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="insecure", target="insecure", kind=kinds.boolean(),
-        help="Do not verify the server's certificate.", flags=("--insecure",), panel=_SERVER,
+        help="Do not verify the server's certificate.", flags=("--insecure",), panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="ssl_ca_path", target="server.tls.ca_path", kind=kinds.text("PATH"),

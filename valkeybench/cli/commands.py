@@ -1,0 +1,105 @@
+"""What each command takes, in words; doing it is left to the module of its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from valkeybench.cli.ending import ending_well
+from valkeybench.cli.flags import takes_flags
+from valkeybench.scenario.fields import SERVER_PANEL
+
+commands = typer.Typer(
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_OUTPUT = "Output"
+_EXAMPLES = """\b
+Examples:
+  valkeybench run -c 50 -m 10              with a pool of ten, and without
+  valkeybench run -c 50 -m 5,10,25,50      which size is enough?
+  valkeybench run --pool raising -m 5      what an exhausted pool does
+  valkeybench run undersized               a scenario that ships with valkeybench
+  valkeybench run --url valkey://host:6379 against a server of yours
+"""
+
+
+@commands.command("run", epilog=_EXAMPLES)
+@takes_flags()
+def run_command(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a shipped scenario (see `valkeybench scenarios`) or a TOML file. "
+            "Flags override it; without one they make their own.",
+        ),
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", rich_help_panel=_OUTPUT,
+            help="Keep the result here instead of results/<utc>-<name>.json.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", rich_help_panel=_OUTPUT,
+            help="Write the result to standard output, everything else to standard error; "
+            "no file unless -o names one.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
+        ),
+    ] = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Measure: the same load with and without a pool, and what size is enough.
+
+    Values that can be varied take a list: --max-conn 5,10,25 runs a case for each.
+    """  # fmt: skip
+    with ending_well():
+        from valkeybench.cli.run import run  # noqa: PLC0415 - heavy, and not for --help
+
+        raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
+
+
+@commands.command("scenarios")
+def scenarios_command(
+    name: Annotated[
+        str | None, typer.Argument(help="Show this one: its file, its cases, how long it takes.")
+    ] = None,
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a scenario file.")
+    ] = False,
+) -> None:
+    """List the scenarios that ship with valkeybench, or show one."""
+    with ending_well():
+        from valkeybench.cli.scenarios import list_all, show, show_schema  # noqa: PLC0415 - as above
+
+        if schema:
+            show_schema()
+        elif name is not None:
+            show(name)
+        else:
+            list_all()
+
+
+@commands.command("doctor")
+@takes_flags(SERVER_PANEL)
+def doctor_command(*, flags: dict[str, str | list[str]]) -> None:
+    """Check whether this machine, client and server are fit to measure."""
+    with ending_well():
+        from valkeybench.cli.doctor import examine  # noqa: PLC0415 - as above
+
+        raise typer.Exit(examine(flags, os.environ))

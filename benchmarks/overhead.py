@@ -32,8 +32,6 @@ from valkeybench.server.embedded import embedded_server
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from valkeybench.server.endpoint import Endpoint
 
 COMMANDS = ("GET key:{0..9999}",)
@@ -48,7 +46,7 @@ def main() -> int:
         _serve_bare()
         return 0
     over = False
-    print(f"{'placement':<10} {'handlers':>8} {'bare':>9} {'valkeybench':>12} {'ratio':>7} {'limit':>6}")
+    print("placement  handlers      bare  valkeybench   ratio  limit")
     with embedded_server() as endpoint:
         for placement, limit in (
             ("pinned", options.limit_pinned),
@@ -72,7 +70,9 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--limit-pinned", type=float, default=1.10)
@@ -94,15 +94,13 @@ def _pair(
     endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: float, *, swap: bool
 ) -> tuple[float, float]:
     """Run both, one after the other; give microseconds of CPU per command, bare first."""
-    sides: list[Any] = [_bare, _ours]
-    results = {side: side(endpoint, handlers, cpus, seconds) for side in sides[:: -1 if swap else 1]}
+    sides: list[Any] = [_ours, _bare] if swap else [_bare, _ours]
+    results = {side: side(endpoint, handlers, cpus, seconds) for side in sides}
     return results[_bare], results[_ours]
 
 
 def _ours(endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: float) -> float:
-    case = Case(
-        pool=Pool.BLOCKING, max_connections=handlers, concurrency=handlers, think=Think(0)
-    )
+    case = Case(pool=Pool.BLOCKING, max_connections=handlers, concurrency=handlers, think=Think(0))
     trial = Trial(
         case=case, case_index=0, repeat=0, seed="overhead", duration_ns=round(seconds * 1e9),
         warmup_ns=round(WARMUP_SECONDS * 1000) * MILLISECOND, prewarm=True, commands=COMMANDS,
@@ -122,7 +120,7 @@ def _bare(endpoint: Endpoint, handlers: int, cpus: frozenset[int], seconds: floa
         "cpus": sorted(cpus),
         "seconds": seconds,
     }
-    done = subprocess.run(  # noqa: S603 - our own interpreter and file
+    done = subprocess.run(
         [sys.executable, __file__, "--bare"],
         input=json.dumps(order), capture_output=True, text=True, check=True,
     )  # fmt: skip

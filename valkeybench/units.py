@@ -6,6 +6,7 @@ Nobody else multiplies by a thousand.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000
@@ -25,50 +26,63 @@ _DURATIONS = {
     "h": HOUR,
 }
 _SIZES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "k": 1024, "mb": 10**6, "mib": 2**20, "m": 2**20}
-_RATES = {"": 1.0, "/s": 1.0, "/m": 1 / 60, "/min": 1 / 60}
+_PER = {"": 1, "/s": 1, "/m": 60, "/min": 60}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([^\s0-9.]*)\s*", re.ASCII)
+_RATE_UNIT = re.compile(r"(k?)(|/[a-z]+)")
+_MOST_DIGITS = 40
+"""Nobody means a longer number, and the longest of all would end in an overflow."""
 
 
-def _split(text: str) -> tuple[float, str]:
+def _split(text: str) -> tuple[Fraction, str]:
+    """Take number and unit apart. The number is exact, so that what is written is what is read."""
     match = _QUANTITY.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    return float(match[1]), match[2].lower()
+    if match is None or len(match[1]) > _MOST_DIGITS:
+        raise ValueError("there is no number in front, or not one that can be meant")
+    return Fraction(match[1]), match[2].lower()
 
 
 def parse_duration(text: str) -> int:
     """Read `10ms`, `1.5s`, `250us`, `2m` or a bare `0` as nanoseconds.
 
-    Raises ValueError when there is no number, no unit, or an unknown one.
+    Raises ValueError when there is no number, no unit, an unknown one, or less than half a ns.
     """
     number, unit = _split(text)
     if unit == "" and number == 0:
         return 0
     if unit not in _DURATIONS:
-        raise ValueError(text)
-    return round(number * _DURATIONS[unit])
+        raise ValueError("there is no such unit of time")
+    nanoseconds = round(number * _DURATIONS[unit])
+    if number and not nanoseconds:
+        raise ValueError("there is nothing shorter than a nanosecond")
+    return nanoseconds
 
 
 def parse_size(text: str) -> int:
-    """Read `64`, `1KiB` or `2MB` as bytes; raises ValueError on anything else."""
+    """Read `64`, `1KiB` or `2MB` as whole bytes; raises ValueError on anything else."""
     number, unit = _split(text)
     if unit not in _SIZES:
-        raise ValueError(text)
-    return round(number * _SIZES[unit])
+        raise ValueError("there is no such unit of size")
+    size = number * _SIZES[unit]
+    if size.denominator != 1:
+        raise ValueError("there is no part of a byte")
+    return size.numerator
 
 
 def parse_rate(text: str) -> float:
-    """Read `5000`, `5000/s` or `600/min` as commands per second; raises ValueError otherwise."""
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(k?)\s*(/[a-z]+)?\s*", text, re.ASCII)
-    if match is None or (match[3] or "") not in _RATES:
-        raise ValueError(text)
-    return float(match[1]) * (1000 if match[2] else 1) * _RATES[match[3] or ""]
+    """Read `5000`, `5k/s` or `600/min` as commands per second; raises ValueError otherwise."""
+    number, unit = _split(text)
+    match = _RATE_UNIT.fullmatch(unit)
+    if match is None or match[2] not in _PER:
+        raise ValueError("there is no such unit of rate")
+    return float(number * (1000 if match[1] else 1) / _PER[match[2]])
 
 
 def format_duration(nanoseconds: float | None) -> str:
     """Write nanoseconds with three significant figures and the unit that suits: `1.24 ms`."""
     if nanoseconds is None:
         return "–"
+    if nanoseconds < 0:
+        return f"-{format_duration(-nanoseconds)}"
     if nanoseconds == 0:
         return "0"
     for limit, size, unit in (
@@ -79,7 +93,8 @@ def format_duration(nanoseconds: float | None) -> str:
         # 999.5 and more would print as 1000: the next unit says it better.
         if nanoseconds < 0.9995 * limit:
             return f"{_three_figures(nanoseconds / size)} {unit}"
-    if nanoseconds < 2 * MINUTE:
+    # In the same way 119.5 s and more would print as 120 s.
+    if nanoseconds < 2 * MINUTE - SECOND / 2:
         return f"{_three_figures(nanoseconds / SECOND)} s"
     minutes, seconds = divmod(round(nanoseconds / SECOND), 60)
     return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
@@ -124,7 +139,8 @@ def format_percent(share: float | None) -> str:
     if share is None:
         return "–"
     percent = 100 * share
-    return f"{percent:.1f} %" if 0 < percent < 10 else f"{percent:.0f} %"  # noqa: PLR2004 - a decimal below ten
+    # A decimal below ten, unless it would print as 10.0.
+    return f"{percent:.1f} %" if 0 < abs(percent) < 9.95 else f"{percent:.0f} %"  # noqa: PLR2004 - as said
 
 
 def _three_figures(value: float) -> str:

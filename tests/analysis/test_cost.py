@@ -133,6 +133,11 @@ def test_what_is_not_known_is_none() -> None:
     )
     assert (None, None, None) == (ratio.response_p50, ratio.response_p99, ratio.cpu_per_command)
     assert only(case_record("none", setup_round_trips=None)).round_trips is None
+    for one_sided in (
+        (case_record("none", throughput=0), case_record()),
+        (case_record("none"), case_record(throughput=0)),
+    ):
+        assert None is only(*one_sided).ratios[0].response_p99
 
 
 def test_nothing_finished_costs_nothing() -> None:

@@ -86,7 +86,7 @@ def test_each_trouble_is_found_and_measured(code: Code) -> None:
         (Code.REPEATS_DISAGREE, {"repeats": 1}),
         (Code.UNSTEADY, {"drift": 0.025}),
         (Code.POOL_BOUND, {"in_use": [10_000, 10, 10, 10, 10, 10, 10, 10, 10, 1]}),
-        (Code.POOL_BOUND, {"concurrency": 5, "max_connections": 5, "in_use": [1] * 5}),
+        (Code.POOL_BOUND, {"concurrency": 50, "max_connections": 50, "in_use": [1] * 50}),
         (Code.FEW_SAMPLES, {"duration_ms": 700}),
         (Code.STARVED, {"fairness": 0.92}),
         (Code.CONNECTIONS_DISAGREE, {"connections_counted": 11, "abandoned": 1}),
@@ -260,9 +260,9 @@ def test_a_pool_that_was_the_limit_points_to_one_that_was_not() -> None:
     """The same policy first, then the larger pool."""
     bound = case_record(max_connections=2, in_use=[1, 1, 1])
     others = [
-        case_record("raising", max_connections=40),
-        case_record(max_connections=10),
         case_record(max_connections=25),
+        case_record(max_connections=10),
+        case_record("raising", max_connections=40),
         case_record(max_connections=40, concurrency=80),
     ]
 
@@ -327,11 +327,14 @@ def test_the_median_may_drift_alone() -> None:
     assert warning.message.startswith("the median response time was 20 % higher")
 
 
-@pytest.mark.parametrize("intervals", [0, 1, 5])
-def test_a_series_too_short_for_halves_is_not_judged(intervals: int) -> None:
-    """Two intervals have no variance worth the name."""
+@pytest.mark.parametrize("half", [0, 1, 2])
+def test_a_series_too_short_for_halves_is_not_judged(half: int) -> None:
+    """Two intervals have no variance worth the name, although the drift lies between them."""
     case = case_record(drift=0.5)
-    trials = [t.model_copy(update={"series": t.series[:intervals]}) for t in case.trials]
+    trials = [
+        t.model_copy(update={"series": t.series[5 - half : 5 + half + half // 2]})
+        for t in case.trials
+    ]
 
     assert Code.UNSTEADY not in codes(case.model_copy(update={"trials": trials}))
 
@@ -365,6 +368,19 @@ def test_connections_only_one_side_knows_of_are_explained(counted: int, who: str
     case = case_record(connections_counted=counted)
 
     assert who in only(Code.CONNECTIONS_DISAGREE, case).message
+
+
+def test_a_counter_that_stood_still_is_no_trouble() -> None:
+    """What a server evicted before the trial is not the trial's, nor what it forgot since."""
+    case = case_record(evicted=4)
+    trials = []
+    for trial, evicted in zip(case.trials, (4, 4, 9), strict=True):
+        assert trial.server is not None
+        before = trial.server.before.model_copy(update={"evicted_keys": evicted})
+        server = trial.server.model_copy(update={"before": before})
+        trials.append(trial.model_copy(update={"server": server}))
+
+    assert [] == codes(case.model_copy(update={"trials": trials}))
 
 
 @pytest.mark.parametrize("counter", ["rejected_connections", "evicted_keys"])

@@ -110,6 +110,7 @@ def test_the_largest_pool_is_read_and_the_unpooled_case_is_context() -> None:
         case_record(max_connections=2, in_use=[1, 1, 1]),
         case_record(max_connections=25, in_use=SIX_OF_TEN),
         case_record(max_connections=10, in_use=[1]),
+        case_record("raising", 40, failures={"pool_exhausted": 50}, in_use=[1, 1, 1]),
     ]
 
     assert recommend(cases) == recommend(cases[::-1])
@@ -148,7 +149,10 @@ def test_processes_have_a_pool_each() -> None:
     """The size is for one process; the total is said."""
     found = only(case_record(processes=4, in_use=SIX_OF_TEN))
 
+    alone = only(case_record(in_use=SIX_OF_TEN))
+
     assert 6 == found.max_connections
+    assert alone.evidence["littles_law"] == found.evidence["littles_law"]
     assert "Each of the 4 processes has a pool of its own: 24 connections in all." in found.reason
 
 
@@ -304,7 +308,7 @@ def test_a_think_time_that_does_not_fit_is_the_one_asked_for() -> None:
         ("repeats_disagree", {"throughput": [4900, 3000, 4000]}, "--repeats 7"),
         ("repeats_disagree", {"in_use": [[1], [1], [1] * 9]}, "--repeats 7"),
         ("few_samples", {"duration_ms": 50}, "measure longer (--duration)"),
-        ("few_samples", {"throughput": 0}, "measure longer (--duration)"),
+        ("few_samples", {"throughput": 0}, "see what failed"),
     ],
 )
 def test_no_size_where_the_numbers_mean_nothing(
@@ -328,6 +332,7 @@ def test_no_size_where_the_numbers_mean_nothing(
         {"p99_ms": [1, 4, 9]},
         {"throughput": [4900, 4500, 4700]},
         {"in_use": [[1], [1], [1] * 5]},
+        {"in_use": [[1] * 10, [1] * 10, [1] * 17], "max_connections": 50},
         {"duration_ms": 75},
         {"server": False},
     ],
@@ -335,6 +340,13 @@ def test_no_size_where_the_numbers_mean_nothing(
 def test_a_size_where_the_numbers_mean_enough(wishes: dict[str, Any]) -> None:
     """Noise in p99 alone, the pool's own failures and what is not known are no obstacle."""
     assert "size" == only(case_record(**wishes)).verdict
+
+
+def test_nothing_but_failures_is_no_load_to_size_for() -> None:
+    """A pool that was asked often and never gave a reply shows no hold time."""
+    found = only(case_record("raising", throughput=0, failures={"pool_exhausted": 2000}))
+
+    assert "no command completed: there is no latency to speak of" == found.reason
 
 
 def test_the_worst_cause_is_the_reason_and_all_are_named() -> None:

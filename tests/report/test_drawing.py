@@ -38,14 +38,14 @@ def drawn(block: Block, width: int, *, encoding: str = "utf-8") -> list[str]:
     return [line.removeprefix("  ").rstrip() for line in lines]
 
 
-def table(*priorities: int, rows: int = 2, **column: bool) -> Table:
+def table(*priorities: int, rows: int = 2) -> Table:
     """Make a table with a column named by its letter for each priority, after the row names."""
     letters = "abcdefgh"[: len(priorities)]
     columns = (
         Column(title=letter * 6, priority=p) for letter, p in zip(letters, priorities, strict=True)
     )
     return Table(
-        columns=(Column(title="row", align=Align.LEFT, **column), *columns),
+        columns=(Column(title="row", align=Align.LEFT), *columns),
         rows=tuple(
             (Cell(f"r{i}"), *(Cell(f"{letter}{i}") for letter in letters)) for i in range(rows)
         ),
@@ -144,11 +144,23 @@ def test_only_a_column_of_sentences_wraps() -> None:
 
     assert [
         "name  shows",
-        "──────────────────────────────",
+        "─────────────────────────────",
         "a     one two three four five",
         "      six seven",
         "b     eight",
-    ] == [line.replace("─" * 29, "─" * 30) for line in drawn(sentences, 32)]
+    ] == drawn(sentences, 32)
+
+
+def test_sentences_are_not_squeezed_into_nothing() -> None:
+    """Where less than a column's worth is left, each row becomes a list, wrapped as prose."""
+    narrow = Table(
+        columns=(Column(title="n", align=Align.LEFT), Column(title="shows", wraps=True)),
+        rows=((Cell("a"), Cell("one two three four five")), (Cell("b"), Cell("x " * 20))),
+    )
+
+    assert ["a", "  shows  one two", "         three four", "         five"] == drawn(narrow, 22)[
+        :4
+    ]
 
 
 @given(
@@ -178,21 +190,26 @@ def bars(labels: list[str]) -> Bars:
     )
 
 
-def test_bars_are_equally_long_and_explained() -> None:
-    """Each sign of a bar is in the table below, with mean and share."""
+def test_a_bar_is_explained_below_it() -> None:
+    """Each sign of a bar is in the table, with its mean and share; the total is beside the bar."""
     assert [
-        "                              mean",
+        "                               mean",
         "no pool  ··········██████████  2 ms",
         "",
-        "             ─ no pool ──",
-        "             mean   share",
-        "─────────────────────────",
-        "· pool wait  1 ms    50 %",
-        "█ command    1 ms    50 %",
-    ] == [line.replace("mean", "mean", 1) for line in drawn(bars(["no pool"]), 37)] or True
-    lines = drawn(bars(["no pool", "blocking 10"]), 60)
-    assert "no pool" == lines[1][:7]
-    assert lines[1].count("·") == lines[1].count("█") == lines[2].count("·")
+        "             ─ no pool ─",
+        "             mean  share",
+        "────────────────────────",
+        "· pool wait  1 ms   50 %",
+        "█ command    1 ms   50 %",
+    ] == drawn(bars(["no pool"]), 37)
+
+
+def test_bars_are_equally_long() -> None:
+    """Shares compare from bar to bar, whatever the names."""
+    lines = drawn(bars(["no pool", "blocking 10"]), 61)
+
+    assert "no pool      ····················████████████████████  2 ms" == lines[1]
+    assert "blocking 10  ····················████████████████████  2 ms" == lines[2]
 
 
 def test_the_table_of_many_bars_goes_on_below() -> None:
@@ -227,32 +244,28 @@ HISTOGRAM = Histogram(
 def test_series_stand_beside_each_other() -> None:
     """Bars are as long as their share of the series' largest; one sample is never nothing."""
     assert [
-        "                a                b",
-        "──────────────────────────────────────────────",
-        "1 ms –  2 ms       0              5 ██████",
-        "2 ms –  5 ms       1 ▏           10 ███████████",
-        "5 ms – 10 ms    1000 ██████████   0",
-    ] == [line for line in drawn(HISTOGRAM, 49)] or True
-    lines = drawn(HISTOGRAM, 60)
-    assert lines[0].split() == ["a", "b"]
-    assert "▏" in lines[3]
-    assert "█" not in lines[4][lines[0].index("b") - 1 :]
+        "               a                  b",
+        "────────────────────────────────────────────────",
+        "1 ms –  2 ms      0                5 █████▌",
+        "2 ms –  5 ms      1 ▏             10 ███████████",
+        "5 ms – 10 ms   1000 ███████████    0",
+    ] == drawn(HISTOGRAM, 50)
 
 
 def test_series_stand_below_each_other_where_there_is_no_room() -> None:
     """Nothing is lost on a narrow page."""
     lines = drawn(HISTOGRAM, 36)
 
-    assert ["a"] == lines[0].split()
-    assert ["b"] == lines[6].split()
+    assert [["a"], ["b"]] == [lines[0].split(), lines[6].split()]
+    assert "5 ms – 10 ms   1000 ██████████████" == lines[4]
+    assert "2 ms –  5 ms   10 ████████████████" == lines[9]
 
 
 def test_without_block_signs_bars_are_of_number_signs() -> None:
     """ASCII has no eighths; something is still never nothing."""
     lines = drawn(HISTOGRAM, 60, encoding="ascii")
 
-    assert " 1 #" in lines[3]
-    assert "##########" in lines[4]
+    assert "2 ms -  5 ms      1 #                  10 ################" == lines[3]
 
 
 def test_a_callout_has_an_edge_on_every_line() -> None:
@@ -283,7 +296,7 @@ def test_a_command_can_be_pasted_at_any_width(width: int) -> None:
 
 def test_a_table_with_a_crooked_row_is_a_bug() -> None:
     """Blocks refuse what no format could draw."""
-    with pytest.raises(ValueError, match="^bug: 2 cells for 1 columns$"):
+    with pytest.raises(ValueError, match="bug: 2 cells for 1 columns"):
         Table(columns=(Column(title="a"),), rows=((Cell("1"), Cell("2")),))
-    with pytest.raises(ValueError, match="^bug: 1 counts for 2 bins$"):
+    with pytest.raises(ValueError, match="bug: 1 counts for 2 bins"):
         Histogram(starts=("1", "2"), end="3", series=(Series(label="", counts=(1,), texts=("1",)),))

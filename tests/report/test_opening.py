@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.report.examples import PATH, two_cases
 from tests.runs import case_record, run_file
@@ -135,7 +135,7 @@ def test_the_ratios_are_of_the_record() -> None:
 
 def test_a_ratio_of_a_lower_bound_is_a_lower_bound() -> None:
     """Unfinished commands without a pool make it "at least"; with one, nothing can be said."""
-    usual = {"repeats": 1, "duration_ms": 1000, "throughput": 1000}
+    usual: dict[str, Any] = {"repeats": 1, "duration_ms": 1000, "throughput": 1000}
     below = run_file(
         case_record("none", **usual, unfinished=30), case_record("blocking", 10, **usual)
     )
@@ -194,3 +194,44 @@ def test_several_loads_get_a_row_each() -> None:
 def test_without_any_opening_there_is_no_section() -> None:
     """Nothing timed, nothing said."""
     assert [] == blocks(run_file(case_record("blocking", 10, repeats=1, prewarmed=0)))
+
+
+def test_set_up_that_was_not_counted_is_not_told() -> None:
+    """Without a count of set-up commands there are no round trips and nothing refused."""
+    text = said(run_file(case_record("none", setup_round_trips=None, repeats=1)))
+
+    assert "round trips" not in text
+    assert "refused" not in text
+
+
+def test_a_command_that_never_completed_is_not_compared() -> None:
+    """Where the pool's commands all failed there is nothing to set against."""
+    run = run_file(
+        case_record("none", repeats=1),
+        case_record("raising", 1, repeats=1, throughput=0, failures={"reset": 9}),
+    )
+
+    assert "network latency" not in said(run)
+
+
+def test_what_cannot_be_compared_is_a_dash_in_its_row() -> None:
+    """A pool's lower bound and mostly failed cases give no ratio; an open unpooled tail a bound."""
+    usual: dict[str, Any] = {"repeats": 1, "duration_ms": 1000, "throughput": 1000}
+    wishes: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({}, {}),
+        ({"unfinished": 30}, {}),
+        ({}, {"unfinished": 30}),
+        ({"failures": {"reset": 300}}, {}),
+    ]
+    cases = [
+        case_record(pool, 10, concurrency=10 + i, **usual, **wish)
+        for i, pair in enumerate(wishes)
+        for pool, wish in zip(("none", "blocking"), pair, strict=True)
+    ]
+    run = run_file(*cases, case_record("blocking", 10, concurrency=99, **usual))
+    (table,) = blocks(run)
+    known = [cost.ratios[0].response_p99 for cost in opening_cost(run.cases)[:2]]
+
+    assert isinstance(table, Table)
+    ratios = [row[-1].text for row in table.rows]
+    assert [f"{known[0]:.1f}×", f"≥{known[1]:.1f}×", "–", "–", "–"] == ratios

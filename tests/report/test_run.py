@@ -224,16 +224,21 @@ def test_unfinished_commands_make_a_percentile_a_lower_bound(
 
 
 def test_failures_stand_beside_with_their_kind() -> None:
-    """The count comes with the main kind; "mostly" when there are others; notes explain all."""
+    """The count stands in the row; notes say of each kind how often, where, and what it means."""
     run = troubled()
     rows = results(run)
 
-    assert "369 mostly max clients" == rows["no pool"]["failed"]
-    assert "36 pool timeout" == rows["blocking 2"]["failed"]
-    assert f"{format_count(36_000)} pool exhausted" == rows["raising 2"]["failed"]
+    assert "369" == rows["no pool"]["failed"]
+    assert "36" == rows["blocking 2"]["failed"]
+    assert format_count(36_000) == rows["raising 2"]["failed"]
     notes = [note.text for note in only(section(report(run), "Results"), Table).notes]
-    for kind in ("max clients", "timeout", "pool timeout", "pool exhausted"):
-        assert 1 == sum(note.startswith(f"{kind}: ") for note in notes)
+    for kind, where in {
+        "max clients": "360 in no pool",
+        "timeout": "9 in no pool",
+        "pool timeout": "36 in blocking 2",
+        "pool exhausted": f"{format_count(36_000)} in raising 2",
+    }.items():
+        assert 1 == sum(note.startswith(f"{kind} ({where}): ") for note in notes)
 
 
 def test_starved_handlers_are_in_their_row() -> None:
@@ -243,6 +248,22 @@ def test_starved_handlers_are_in_their_row() -> None:
     assert "40 of 50" == rows["blocking 2"]["starved"]
     assert "0" == rows["raising 2"]["starved"]
     assert "starved" not in results(two_cases())["blocking 10"]
+
+
+def test_few_unfinished_commands_are_a_note() -> None:
+    """Too few for a column, they are still told: how many, and where most of them are."""
+    one_case = run_file(case_record("none", unfinished=2, repeats=1), case_record(repeats=1))
+    both = run_file(
+        case_record("none", unfinished=2, repeats=1), case_record(unfinished=1, repeats=1)
+    )
+    told = [
+        note.text.removeprefix("Unfinished when the window closed, counted at their age: ")
+        for run in (one_case, both)
+        for note in only(section(report(run), "Results"), Table).notes
+        if note.text.startswith("Unfinished")
+    ]
+
+    assert ["2 (no pool).", "3, most of them no pool."] == told
 
 
 def test_a_case_without_trials_has_no_numbers() -> None:
@@ -260,7 +281,7 @@ def test_a_case_in_which_everything_failed_has_no_latency() -> None:
     run = run_file(case)
 
     assert "–" == results(run)["raising 1"]["response p99"]
-    assert "5 reset" == results(run)["raising 1"]["failed"]
+    assert "5" == results(run)["raising 1"]["failed"]
     assert not [b for b in report(run).blocks if isinstance(b, Bars | Histogram)]
 
 
@@ -408,6 +429,15 @@ def test_in_use_is_one_line_a_case() -> None:
     assert KeyValues(pairs=(("blocking 10", line),)) == block
 
 
+def test_in_use_of_several_processes_is_that_of_each() -> None:
+    """Every process has a pool of its own, and the line says so."""
+    case = case_record("blocking", 10, processes=2, repeats=1)
+    (block,) = section(report(run_file(case)), "Connections in use when a handler asked for one")
+
+    assert isinstance(block, KeyValues)
+    assert block.pairs[0][1].endswith(" of 10 in each process")
+
+
 # --- response times ---
 
 
@@ -435,6 +465,14 @@ def test_of_many_cases_the_best_pooled_one_is_drawn_beside_the_unpooled() -> Non
     histogram = only(section(report(run), "Response times"), Histogram)
 
     assert ["no pool", "blocking 10"] == [series.label for series in histogram.series]
+
+
+def test_without_a_pooled_case_the_first_is_drawn() -> None:
+    """Three unpooled cases are too many to draw, and none is the best pooled one."""
+    run = run_file(*(case_record("none", concurrency=n, repeats=1) for n in (10, 20, 30)))
+    histogram = only(section(report(run), "Response times"), Histogram)
+
+    assert ["10 handlers"] == [series.label for series in histogram.series]
 
 
 def test_a_histogram_that_cannot_be_read_is_an_error_of_the_file() -> None:
@@ -526,15 +564,22 @@ def test_several_loads_get_a_recommendation_each() -> None:
     ]
 
 
-def test_no_size_gives_cause_and_remedy() -> None:
-    """Where no size can be read, the reason stands in its place."""
-    reason = "No size: the client used 97 % of a core. What helps: add processes."
-    none = recommendation(verdict="no_size", max_connections=None, minimum=None, reason=reason)
+@pytest.mark.parametrize("evidence", [{}, {"remedy": "add processes"}])
+def test_no_size_gives_cause_and_remedy(evidence: dict[str, str]) -> None:
+    """Where no size can be read, the reason stands in its place, and what helps if it is known."""
+    none = recommendation(
+        verdict="no_size",
+        max_connections=None,
+        minimum=None,
+        reason="No size: the client used 97 % of a core",
+        evidence=evidence,
+    )
     (callout,) = verdict(run_file(case_record(), recommendations=[none]))
 
     assert Kind.BAD is callout.kind
     assert "No pool size can be recommended" == callout.title
-    assert "The client used 97 % of a core. What helps: add processes." == callout.text
+    assert "The client used 97 % of a core." == callout.text
+    assert ("Add processes." if evidence else "") == callout.remedy
 
 
 # --- replies ---
@@ -566,6 +611,26 @@ def test_connection_ids_tell_who_served() -> None:
         "2 trials (server's client ids 7, 10, 21, …)"
     )
     assert KeyValues(pairs=(("blocking 2", line),)) == block
+
+
+@pytest.mark.parametrize(
+    ("tallies", "served"),
+    [
+        ([{"7": 5}], "1 connection "),
+        ([{"7": 5}, {"8": 1}], "1 connection in each of 2 trials "),
+        ([{"7": 5}, {"8": 1, "odd": 1}], "1 to 2 connections in each of 2 trials "),
+    ],
+)
+def test_connections_that_served_are_counted_for_each_trial(
+    tallies: list[dict[str, int]], served: str
+) -> None:
+    """Each trial has a pool of its own, so its connections are its own."""
+    run = run_file(with_replies(case_record(repeats=len(tallies)), *tallies))
+    run = run.model_copy(update={"scenario": {**run.scenario, "commands": ["CLIENT ID"]}})
+    (block,) = section(report(run), "Who served the commands")
+
+    assert isinstance(block, KeyValues)
+    assert f" commands were served by {served}" in block.pairs[0][1]
 
 
 def test_other_replies_are_only_counted() -> None:
@@ -612,6 +677,22 @@ def test_the_result_is_named_only_if_it_was_kept() -> None:
                 "--pool blocking --max-conn 6,8,20"
             ),
         ),
+        (
+            run_file(
+                case_record(
+                    "blocking",
+                    decode_responses=True,
+                    socket_timeout_ns=None,
+                    pool_timeout_ns=1_500_000,
+                    retries=2,
+                ),
+                recommendations=[recommendation()],
+            ),
+            (
+                "valkeybench run --pool-timeout 1500us --decode-responses true --retries 2 "
+                "--pool blocking --max-conn 6,8,10"
+            ),
+        ),
         (run_file(case_record("blocking")), "valkeybench run pooled-vs-unpooled"),
         (
             run_file(case_record("none"), case_record(), warnings=[warning()]),
@@ -627,10 +708,20 @@ def test_the_result_is_named_only_if_it_was_kept() -> None:
         ),
         (run_file(), "valkeybench run pooled-vs-unpooled"),
     ],
-    ids=["verify", "contrast", "doubt", "sizes", "more", "nothing"],
+    ids=["verify", "flags", "contrast", "doubt", "sizes", "more", "nothing"],
 )
 def test_the_next_command_knows_what_was_just_done(run: RunFile, words: str) -> None:
     """It verifies an estimate, adds what was left out, or doubts; the load stays the same."""
+    assert words == next_words(run)
+
+
+def test_a_limit_that_was_none_stays_none() -> None:
+    """An axis without a value is written as its flag reads it."""
+    run = run_file(case_record("blocking"), recommendations=[recommendation()])
+    axes = {"socket_timeout_ns": [None, 1_000_000_000], "odd": 1}
+    run = run.model_copy(update={"scenario": {"axes": axes}})
+
+    words = "valkeybench run --socket-timeout none,1s --pool blocking --max-conn 6,8,10"
     assert words == next_words(run)
 
 

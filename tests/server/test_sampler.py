@@ -207,6 +207,7 @@ def test_a_guest_who_is_cut_off_comes_back_without_a_name(
         asking.acl_setuser("guest", enabled=True, commands=["+info"])
         assert None not in known(sampler.read())
         assert 2 == sampler.own_connections
+        assert ("CLIENT", "CONFIG") == sampler.facts().missing
 
 
 # --- watching ---
@@ -224,11 +225,12 @@ def test_watching_reads_again_and_again(embedded: Endpoint) -> None:
     assert (False, readings) == (watch.lost, watch.readings)
 
 
-def test_reading_while_watching_gets_its_own_answer(embedded: Endpoint) -> None:
+def test_asking_while_watching_gets_its_own_answer(embedded: Endpoint) -> None:
     """Two threads share the connection without getting in each other's way."""
-    with ServerSampler(embedded) as sampler, sampler.watch(MILLISECOND) as watch:
-        for _ in range(50):
-            assert None not in known(sampler.read())
+    with ServerSampler(embedded) as sampler, sampler.watch(1) as watch:
+        for _ in range(100):
+            facts = sampler.facts()
+            assert (embedded.pid, 1) == (facts.process_id, facts.io_threads)
         wait_until(lambda: watch.readings)
     assert all(None not in known(reading) for reading in watch.readings)
 

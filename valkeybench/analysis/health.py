@@ -301,7 +301,8 @@ def few_samples(look: Look) -> Finding | None:
         return None
     if not count:
         return Finding(
-            "no command completed: there is no latency to speak of", "see why, and measure again"
+            "no command completed: there is no latency to speak of",
+            "see what failed, or measure for longer than one command takes (--duration)",
         )
     trusted = [p for p in (50, 75, 90, 95) if count * (100 - p) >= 100 * limits.tail_samples]
     believed = f"trust p{trusted[-1]} and below" if trusted else "trust no percentile of it"

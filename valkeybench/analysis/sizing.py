@@ -19,6 +19,7 @@ from valkeybench.analysis.health import (
     Look,
     client_saturated,
     failures,
+    few_samples,
     no_think,
     repeats_disagree,
     server_lost,
@@ -142,7 +143,9 @@ def _causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]
 
 def _few_acquires(case: SeenCase, limits: Thresholds) -> Finding | None:
     acquires = sum(case.in_use_counts)
-    if acquires >= limits.sizing_acquires and case.summary.completed:
+    if not case.summary.completed:
+        return few_samples(Look(case, (), limits))
+    if acquires >= limits.sizing_acquires:
         return None
     return Finding(
         f"only {format_count(acquires)} acquires were seen, and what one in 1 000 of them finds"

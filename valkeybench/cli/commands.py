@@ -43,14 +43,18 @@ def run_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", rich_help_panel=_OUTPUT,
+            "--output",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=_OUTPUT,
             help="Keep the result here instead of results/<utc>-<name>.json.",
         ),
     ] = None,
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", rich_help_panel=_OUTPUT,
+            "--json",
+            rich_help_panel=_OUTPUT,
             help="Write the result to standard output, everything else to standard error; "
             "no file unless -o names one.",
         ),
@@ -71,6 +75,29 @@ def run_command(
         from valkeybench.cli.run import run  # noqa: PLC0415 - heavy, and not for --help
 
         raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
+
+
+@commands.command("report")
+def report_command(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="A file that `valkeybench run` wrote.")
+    ] = None,
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a run file.")
+    ] = False,
+) -> None:
+    """Show a run that was kept.
+
+    It needs no server, and no redis-py.
+    """
+    with ending_well():
+        from valkeybench.cli.report import show, show_schema  # noqa: PLC0415 - heavy
+
+        if schema:
+            show_schema()
+        else:
+            show(run)
 
 
 @commands.command("scenarios")

@@ -66,7 +66,7 @@ def say_error(error: ValkeybenchError) -> None:
         typer.echo(f"  {error.remedy}", err=True)
 
 
-def _as_interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _as_interrupt(number: int, _: FrameType | None) -> NoReturn:
     # Once only: a second signal must find us leaving, not starting over.
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

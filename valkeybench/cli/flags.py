@@ -29,7 +29,7 @@ def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., N
         kept = [parameter for name, parameter in own.parameters.items() if name != "flags"]
 
         @wraps(command)
-        def with_flags(**arguments: Any) -> None:
+        def with_flags(**arguments: Any) -> None:  # noqa: ANN401 - whatever the command takes
             given = {field.parameter: arguments.pop(field.parameter) for field in fields}
             words = {name: _words(value) for name, value in given.items() if value is not None}
             command(**arguments, flags=words)

@@ -28,9 +28,7 @@ def show(name: str) -> None:
     """Show one scenario, and the file itself."""
     path = find_scenario(name)
     text = read_text(path)
-    scenario = read_scenario(
-        parse_toml(text, source=str(path)), name=path.stem, source=path.name
-    )
+    scenario = read_scenario(parse_toml(text, source=str(path)), name=path.stem, source=path.name)
     show_document(scenario_document(scenario))
     sys.stdout.write(f"\n{text}")
 

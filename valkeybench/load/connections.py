@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from valkeybench.load.failures import REPLY_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
@@ -31,24 +33,25 @@ class _Timed:
 
     def __init__(self, *args: Any, ledger: Ledger, **kwargs: Any) -> None:
         self._ledger = ledger
-        self.fresh = False
+        self.opening_ns = 0
+        """What opening it took, until a lease claims it; 0 is that there was nothing to open."""
         super().__init__(*args, **kwargs)
 
     def _connect(self) -> socket.socket:
         notes = self._ledger.notes
         begun, tls_before = clock(), notes.tls_context + notes.tls
         sock: socket.socket = super()._connect()  # type: ignore[misc]  # of the class mixed with
-        tls = notes.tls_context + notes.tls - tls_before
-        notes.connect += clock() - begun - tls
+        lasted = clock() - begun
+        notes.connect += lasted - (notes.tls_context + notes.tls - tls_before)
+        self.opening_ns += lasted
         if not self.notes_socket_itself:
             self._note_opened()
         return sock
 
     def _note_opened(self) -> None:
-        """Note that there is a socket; `fresh` tells the lease to look into the notes."""
+        """Note that there is a socket."""
         self._ledger.notes.connections += 1
         self._ledger.shared.opened()
-        self.fresh = True
 
     def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
         begun = clock()
@@ -63,7 +66,7 @@ class _Timed:
         def counted_read(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's own
             try:
                 return read(*args, **kwargs)
-            except redis.ResponseError:
+            except REPLY_ERRORS:
                 notes.refused += 1
                 raise
 
@@ -73,7 +76,9 @@ class _Timed:
             super().on_connect_check_health(check_health)  # type: ignore[misc]  # as above
         finally:
             del self.send_command, self.read_response
-            notes.handshake += clock() - begun
+            lasted = clock() - begun
+            notes.handshake += lasted
+            self.opening_ns += lasted
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - redis-py's own
         if self._sock is not None:
@@ -252,20 +257,23 @@ class Lease:
         """Take a connection."""
         self.seen = len(self._watched)
         connection = self._take()
-        if connection.fresh:
-            self._collect(connection)
+        if connection.opening_ns:
+            self._claim(connection)
         self.held = clock()
         return connection
 
     def release(self, connection: redis.Connection) -> None:
         """Give the connection back."""
         self.replied = clock()
-        if connection.fresh:  # it was opened again within the command: a retry
-            self._collect(connection)
+        if connection.opening_ns:
+            # It was opened again within the command, by a retry. That belongs to the phases
+            # of opening, as if it had happened before the connection was in hand.
+            self.held += connection.opening_ns
+            self._claim(connection)
         self._give(connection)
 
-    def _collect(self, connection: redis.Connection) -> None:
-        connection.fresh = False
+    def _claim(self, connection: redis.Connection) -> None:
+        connection.opening_ns = 0
         self.opened = True
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the pool has

@@ -6,13 +6,22 @@ import ssl
 from typing import TYPE_CHECKING
 
 import redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    MaxConnectionsError,
+    NoPermissionError,
+    ResponseError,
+)
 
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AUTH_CODES = ("NOAUTH", "WRONGPASS", "NOPERM")
+REPLY_ERRORS = (ResponseError, AuthenticationError, AuthorizationError, BusyLoadingError)
+"""What redis-py raises for an error reply; it takes some of them for connection errors."""
 
 
 def failure_kind(error: BaseException) -> FailureKind:
@@ -22,19 +31,17 @@ def failure_kind(error: BaseException) -> FailureKind:
     timeout is a bare ConnectionError, and so is a server that is full.
     """
     text = str(error)
-    if isinstance(error, redis.exceptions.MaxConnectionsError):
+    if isinstance(error, MaxConnectionsError):
         return FailureKind.POOL_EXHAUSTED
-    if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
+    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
         return FailureKind.AUTH
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        return FailureKind.AUTH
+    if isinstance(error, REPLY_ERRORS):
+        return FailureKind.REPLY_ERROR
     if isinstance(error, redis.TimeoutError):
         connecting = "connecting" in text
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
     if isinstance(error, redis.ConnectionError):
         return _connection_failure(error, text)
-    if isinstance(error, redis.ResponseError):
-        return FailureKind.AUTH if text.startswith(_AUTH_CODES) else FailureKind.REPLY_ERROR
     return FailureKind.RESET if isinstance(error, OSError) else FailureKind.REPLY_ERROR
 
 

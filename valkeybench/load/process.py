@@ -66,7 +66,8 @@ def _serve(hear: BinaryIO, tell: BinaryIO) -> Seen | Refused:
 
 def _die_with_coordinator(hear: BinaryIO) -> None:
     """Wait for the end of what the coordinator says, which is the end of the coordinator."""
-    hear.read(1)
+    # Not through the buffer: its lock, held here, would abort the interpreter when it exits.
+    os.read(hear.fileno(), 1)
     os._exit(1)
 
 

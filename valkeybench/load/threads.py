@@ -51,8 +51,11 @@ _UNUSED_ROW = (0, 0, 0, 0, 0)
 class ThreadsDriver:
     """Sends one process's share of a trial with threads, and tells what it saw."""
 
-    def __init__(self, trial: Trial, endpoint: Endpoint, *, process: int) -> None:
+    def __init__(
+        self, trial: Trial, endpoint: Endpoint, *, process: int, grace_ns: int = _GRACE_NS
+    ) -> None:
         self._trial = trial
+        self._grace_ns = grace_ns
         self._endpoint = endpoint
         self._process = process
         self._ledger = Ledger(Shared())
@@ -71,7 +74,7 @@ class ThreadsDriver:
         try:
             for _ in range(self._pool.max_connections):
                 connection = self._pool.get_connection()
-                connection.fresh = False
+                connection.opening_ns = 0
                 taken.append(connection)
                 self._prewarm_rows.append(self._ledger.notes.take())
         finally:
@@ -130,12 +133,12 @@ class ThreadsDriver:
 
     def _finish(self, handlers: list[_Handler], recorder: Recorder) -> int:
         """Wait for commands under way to end; count those that do not as unfinished."""
-        patience = recorder.window.closes + _GRACE_NS
+        patience = recorder.window.closes + self._grace_ns
         for handler in handlers:
             handler.thread.join(max(patience - clock(), 0) / SECOND)
         stuck = [handler for handler in handlers if handler.thread.is_alive()]
         for handler in stuck:
-            recorder.abandon(handler.begun)
+            handler.abandon()
         return len(stuck)
 
     def _measurement(
@@ -193,6 +196,19 @@ class _Handler:
         self._block = bytearray(rows * COMMAND_ROW.size)
         self._opened = bytearray()
         self._failed = bytearray()
+        self._handing_over = threading.Lock()
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Count what a stuck handler has noted so far, and nothing it may still note.
+
+        The command it is stuck in counts as unfinished.
+        """
+        with self._handing_over:
+            self._abandoned = True
+            self._count(len(self._block))
+            if self.begun < self._recorder.window.closes:  # or it has just got through after all
+                self._recorder.abandon(self.begun)
 
     def _run(self) -> None:
         filled = len(self._block)
@@ -249,8 +265,14 @@ class _Handler:
         )
 
     def _hand_over(self, filled: int) -> None:
+        with self._handing_over:
+            if not self._abandoned:
+                self._count(filled)
+
+    def _count(self, filled: int) -> None:
         with memoryview(self._block)[:filled] as rows:
             self.completed += self._recorder.record(rows)
+        self._block[:filled] = bytes(filled)  # zeros are unused rows, should we be abandoned
         if self._opened:
             self.completed += self._recorder.record_opened(bytes(self._opened))
             self._opened.clear()

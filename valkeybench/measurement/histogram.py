@@ -10,8 +10,11 @@ exact.
 
 from __future__ import annotations
 
+import base64
 import math
+import zlib
 from dataclasses import dataclass, field
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 LOWEST_NS = 1
 HIGHEST_NS = HOUR
 _LONGEST_TEXT = 1 << 20
+_COMPRESSED_FROM = 8
+"""Bytes before what is compressed: a cookie and a length."""
+_MOST_VALUES = 1 << 50
+"""More than can be recorded in a year; beyond it sums would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +66,28 @@ class Layout:
         # frexp's exponent is the bit length: exact, as these integers fit a double.
         exponents = np.frexp((values | ((2 << shift) - 1)).astype(np.float64))[1]
         buckets = exponents.astype(np.int64) - (shift + 1)
-        return (buckets << shift) + (values >> buckets)
+        indices: Integers = (buckets << shift) + (values >> buckets)
+        return indices
 
     def lowest(self, indices: Integers) -> Integers:
         """Give the smallest value each counter counts."""
         buckets = np.maximum((indices >> self.shift) - 1, 0)
-        return (indices - (buckets << self.shift)) << buckets
+        values: Integers = (indices - (buckets << self.shift)) << buckets
+        return values
 
     def highest(self, indices: Integers) -> Integers:
         """Give the largest value each counter counts, which is what it is reported as."""
         buckets = np.maximum((indices >> self.shift) - 1, 0)
-        return self.lowest(indices) + (np.int64(1) << buckets) - 1
+        values: Integers = self.lowest(indices) + (np.int64(1) << buckets) - 1
+        return values
 
 
 LAYOUT = Layout(3)
 """What is kept of every phase: 33 792 counters, 264 KiB."""
 
 SIZE = LAYOUT.size
+_LONGEST_PAYLOAD = 40 + 9 * SIZE
+"""Bytes of the header, and of every counter at its longest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,17 +206,27 @@ class Histogram:
         """Read what `encode`, or another HdrHistogram library at our layout, wrote.
 
         Minimum, maximum and sum come back as exact as the counters are (0.1 %). Raises
-        ResultError when it is no such histogram.
+        ResultError when it is no such histogram; whatever it is, takes little time and room.
         """
         if len(text) > _LONGEST_TEXT:
             raise ResultError(f"a histogram of {len(text)} characters is none of ours")
         try:
+            _check_inflated(text)
             library = HdrHistogram.decode(text)
-            counts = np.ctypeslib.as_array(library.counts).astype(np.int64)
+        except ResultError:
+            raise
         except Exception as error:  # the library raises whatever zlib, base64 or ctypes raise
             raise ResultError(f"not an HdrHistogram V2 ({type(error).__name__})") from error
-        if counts.size != SIZE or counts.min() < 0:
+        layout = (
+            library.lowest_trackable_value,
+            library.highest_trackable_value,
+            library.significant_figures,
+        )
+        if layout != (LOWEST_NS, HIGHEST_NS, LAYOUT.digits):
             raise ResultError("the histogram has another layout than 1 ns to 1 h at 3 digits")
+        counts = np.ctypeslib.as_array(library.counts).astype(np.int64)
+        if counts.min() < 0 or counts.sum(dtype=np.float64) > _MOST_VALUES:
+            raise ResultError("the histogram holds more than can have been recorded")
         return cls.of_counts(counts)
 
     @classmethod
@@ -221,9 +243,19 @@ class Histogram:
         if not filled.size:
             return cls.empty()
         middles = (LAYOUT.lowest(filled) + LAYOUT.highest(filled)) // 2
+        # In Python's integers: hours times many values do not fit 64 bits.
+        sums = map(mul, middles.tolist(), counts[filled].tolist())
         return cls(
             counts,
             int(LAYOUT.lowest(filled[:1])[0]) if minimum is None else minimum,
             int(LAYOUT.highest(filled[-1:])[0]) if maximum is None else maximum,
-            int(np.dot(middles, counts[filled])) if total is None else total,
+            sum(sums) if total is None else total,
         )
+
+
+def _check_inflated(text: str) -> None:
+    """Refuse what would inflate beyond any histogram of ours, before the library inflates it."""
+    compressed = base64.b64decode(text)[_COMPRESSED_FROM:]
+    inflated = zlib.decompressobj().decompress(compressed, _LONGEST_PAYLOAD + 1)
+    if len(inflated) > _LONGEST_PAYLOAD:
+        raise ResultError("what is compressed there is too long to be a histogram of ours")

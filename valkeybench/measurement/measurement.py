@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.series import Series
 
 if TYPE_CHECKING:
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from valkeybench.measurement.histogram import Histogram
     from valkeybench.measurement.metrics import Phase
 
 
@@ -40,7 +39,7 @@ class Opening:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measurement:
     """What was seen in the window, by one process or by several added up.
 
@@ -87,7 +86,7 @@ class Measurement:
         """Hold what both saw."""
         if not isinstance(other, Measurement):
             return NotImplemented
-        special = {
+        special: dict[str, Any] = {
             "failures": _tally(self.failures, other.failures),
             "replies": _tally(self.replies, other.replies),
             "histograms": _merge(self.histograms, other.histograms),
@@ -95,7 +94,7 @@ class Measurement:
             "in_use": _pad_add(self.in_use, other.in_use),
             "handlers": tuple(sorted(self.handlers + other.handlers)),
         }
-        summed = {
+        summed: dict[str, Any] = {
             f.name: getattr(self, f.name) + getattr(other, f.name)
             for f in fields(self)
             if f.name not in special
@@ -104,7 +103,7 @@ class Measurement:
 
 
 def _tally(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted((Counter(one) + Counter(other)).items()))
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}
 
 
 def _merge(

@@ -150,12 +150,12 @@ class Recorder:
             begun, held, replied, done, seen = rows[inside].T
             opening = None if opening is None else opening[inside]
         service = done - begun
-        before = held - begun
+        before, command = held - begun, replied - held
         if opening is not None:
-            before = self._count_opening(opening.T, before)
+            before, command = self._count_opening(opening.T, before, command)
         if self._pooled:
             self._phases[Phase.POOL_WAIT].count(before)
-        self._phases[Phase.COMMAND].count(replied - held)
+        self._phases[Phase.COMMAND].count(command)
         self._phases[Phase.RELEASE].count(done - replied)
         self._phases[Phase.SERVICE].count(service)
         intervals = self._intervals(done)
@@ -174,16 +174,21 @@ class Recorder:
         inside: NDArray[np.bool_] = (done >= self.window.opens) & ~late
         return inside
 
-    def _count_opening(self, opening: Integers, before: Integers) -> Integers:
-        """Count the opening phases that happened; give what is left of the time before."""
+    def _count_opening(
+        self, opening: Integers, before: Integers, command: Integers
+    ) -> tuple[Integers, Integers]:
+        """Count the opening phases that happened; give what they leave of before and command."""
         left = before - opening.sum(axis=0)
+        # A retry opens its connection within the command: what is too much before belongs there.
+        command = command + np.minimum(left, 0)
+        left = np.maximum(left, 0)
         construct = opening[0]
         if not self._pooled:
             # Nobody waits for a pool that is not there: the rest is Python building things.
             construct, left = construct + left, np.zeros_like(left)
         for phase, lasted in zip(OPENING, (construct, *opening[1:]), strict=True):
             self._phases[phase].count(lasted[lasted > 0])
-        return left
+        return left, command
 
     def _count_opened(self, done: Integers, what: Integers) -> None:
         early = done < self.window.opens

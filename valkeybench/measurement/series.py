@@ -53,10 +53,17 @@ class Series:
     @classmethod
     def of_length(cls, length: int, interval_ns: int) -> Series:
         """Make an empty series of `length` intervals."""
-        single = [np.zeros(length, np.int64) for _ in range(5)]
+
+        def zeros() -> Integers:
+            return np.zeros(length, np.int64)
+
         return cls(
             interval_ns,
-            *single,
+            completed=zeros(),
+            failed=zeros(),
+            acquires=zeros(),
+            in_use_sum=zeros(),
+            in_use_max=zeros(),
             open_connections=np.full(length, -1, np.int64),
             response=np.zeros((length, COARSE.size), np.int64),
             pool_wait=np.zeros((length, COARSE.size), np.int64),

@@ -60,19 +60,19 @@ def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
     draw = Random(scenario.seed)  # noqa: S311 - an order, not cryptography
     trials: list[Trial] = []
     for repeat in range(scenario.repeats):
-        for index in draw.sample(range(len(cases)), len(cases)):
-            trials.append(
-                Trial(
-                    case=cases[index],
-                    case_index=index,
-                    repeat=repeat,
-                    seed=f"{scenario.seed}/{index}/{repeat}",
-                    duration_ns=scenario.duration_ns,
-                    warmup_ns=scenario.warmup_ns,
-                    prewarm=scenario.prewarm,
-                    commands=scenario.commands,
-                    tally_replies=scenario.tally_replies,
-                    key_prefix=key_prefix,
-                )
+        trials += (
+            Trial(
+                case=cases[index],
+                case_index=index,
+                repeat=repeat,
+                seed=f"{scenario.seed}/{index}/{repeat}",
+                duration_ns=scenario.duration_ns,
+                warmup_ns=scenario.warmup_ns,
+                prewarm=scenario.prewarm,
+                commands=scenario.commands,
+                tally_replies=scenario.tally_replies,
+                key_prefix=key_prefix,
             )
+            for index in draw.sample(range(len(cases)), len(cases))
+        )
     return Plan(cases, tuple(trials))

@@ -65,10 +65,12 @@ def recommendation_callouts(recommendations: Sequence[Recommendation]) -> Iterab
 
 def _recommendation(each: Recommendation, where: str) -> Callout:
     if each.verdict == "no_size" or each.max_connections is None:
+        remedy = each.evidence.get("remedy")
         return Callout(
             kind=Kind.BAD,
             title=f"No pool size can be recommended{where}",
             text=sentence(each.reason.removeprefix("No size: ")),
+            remedy=sentence(remedy) if isinstance(remedy, str) else "",
         )
     title = f"Recommended, {each.basis}: max_connections = {each.max_connections}"
     if each.minimum is not None and each.minimum != each.max_connections:

@@ -40,7 +40,8 @@ def axis_label(name: str, value: object) -> str:
     if say is not None:
         with suppress(TypeError, ValueError):
             return say(value)
-    return f"{name.removesuffix('_ns').replace('_', ' ')} {_value(name, value)}"
+    words = name.removesuffix("_ns").replace("_", " ")
+    return f"no {words}" if value is None else f"{words} {_value(name, value)}"
 
 
 def varied(records: Sequence[Axes]) -> list[str]:
@@ -90,10 +91,8 @@ def _meant(name: str, axes: Axes) -> str:
 
 
 def _value(name: str, value: object) -> str:
-    if value is None:
-        return "none"
     if name.endswith("_ns") and isinstance(value, int | float):
-        return format_duration(value)
+        return short_duration(value)
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 

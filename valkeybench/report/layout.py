@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from valkeybench.report.document import (
@@ -36,13 +35,13 @@ def lay_out(document: Document, page: Page) -> list[Line]:
     No line is wider than the page, except a command whose single word is: what is meant to
     be pasted is never cut.
     """
-    blocks = document.blocks
     lines: list[Line] = []
-    for before, block in pairwise([None, *blocks]):
-        if before is not None and block is not None and not _belong_together(before, block):
+    before: Block | None = None
+    for block in document.blocks:
+        if before is not None and not _belong_together(before, block):
             lines.append(())
-        if block is not None:
-            lines += _draw(block, page)
+        lines += _draw(block, page)
+        before = block
     return lines
 
 

@@ -86,11 +86,9 @@ def _price(cost: OpeningCost, by_id: Mapping[str, CaseRecord]) -> str:
 
 
 def _refused(cost: OpeningCost, by_id: Mapping[str, CaseRecord]) -> str:
-    case = by_id.get(cost.source or "")
-    if case is None or case.summary is None:
-        return ""
-    trips = case.summary.connections.setup_round_trips
-    refused = case.summary.connections.setup_refused
+    summary = by_id[cost.source].summary if cost.source else None
+    trips = summary.connections.setup_round_trips if summary else None
+    refused = summary.connections.setup_refused if summary else None
     if not trips or not refused:
         return ""
     return f" The server refused {_number(refused)} of its {_number(trips)} set-up commands."

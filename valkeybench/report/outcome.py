@@ -31,7 +31,7 @@ _PERCENTILES = (
     ("max", "max_ns", 1.0, 5),
 )
 
-_EXTRA = {"unfinished": 2, "dropped": 2, "retries": 3, "starved": 0}
+_EXTRA = {"unfinished": 9, "dropped": 8, "retries": 7, "starved": 0}
 """Columns shown only where there is something in them, with their priorities."""
 
 _AT_LEAST, _ABOUT = "≥", "~"
@@ -119,14 +119,7 @@ def _starved_cell(case: CaseRecord) -> Cell:
 
 
 def _failed_cell(summary: Summary) -> Cell:
-    if not summary.failed:
-        return Cell("0")
-    kinds = {kind: count for kind, count in summary.failures.items() if count}
-    text = format_count(summary.failed)
-    if kinds:
-        main = max(kinds, key=lambda kind: kinds[kind])
-        text += f" {'mostly ' if len(kinds) > 1 else ''}{_spoken(main)}"
-    return Cell(text, Tone.BAD)
+    return Cell(format_count(summary.failed), Tone.BAD) if summary.failed else Cell("0")
 
 
 def _spoken(kind: str) -> str:
@@ -150,12 +143,22 @@ def _notes(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[No
             "starved: handlers that completed less than a tenth of the mean, in the worst trial. "
             "How long they waited hardly shows in the percentiles."
         )
-    for kind in FailureKind:
-        if any(summary.failures.get(kind) for summary in summaries):
-            yield Note(f"{_spoken(kind)}: {kind.meaning}.")
+    yield from _why_failed(cases, names)
     yield from _few_unfinished(cases, names)
     if any(case.summary is None for case in cases):
         yield Note("No trial of a case without numbers was finished.")
+
+
+def _why_failed(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
+    """Say for each kind of failure what it means and where it happened how often."""
+    for kind in FailureKind:
+        found = [
+            f"{format_count(case.summary.failures[kind])} in {names[case.id]}"
+            for case in cases
+            if case.summary is not None and case.summary.failures.get(kind)
+        ]
+        if found:
+            yield Note(f"{_spoken(kind)} ({', '.join(found)}): {kind.meaning}.")
 
 
 def _few_unfinished(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:

@@ -26,11 +26,10 @@ def phase_means(summary: Summary) -> dict[Phase, float]:
     """Give what each phase takes of the average command, in nanoseconds.
 
     A phase that only some commands go through counts for all: its mean, times its count,
-    over the count of commands. The values add up to the mean service time.
+    over the count of commands. The values add up to the mean service time. Raises KeyError
+    where no command completed.
     """
-    service = summary.phases.get(Phase.SERVICE)
-    if service is None:
-        return {}
+    service = summary.phases[Phase.SERVICE]
     return {
         phase: summary.phases[phase].mean_ns * summary.phases[phase].count / service.count
         for phase in PARTS

@@ -90,21 +90,16 @@ def _worth_drawing(cases: Sequence[CaseRecord]) -> list[CaseRecord]:
 
 
 def best_pooled(cases: Sequence[CaseRecord]) -> CaseRecord | None:
-    """Find the pooled case with the lowest p99 among those nothing went wrong in."""
-
-    def badness(case: CaseRecord) -> tuple[bool, bool, int]:
-        summary = case.summary
-        response = summary.phases.get(Phase.RESPONSE) if summary else None
-        if summary is None or response is None:
-            return True, True, 0
-        return bool(summary.starved), bool(summary.failed), response.p99_ns
-
-    pooled = [
-        case
-        for case in cases
-        if (pool := pool_of(case.axes)) is not None and pool.is_pooled and _has_samples(case)
+    """Find the pooled case with the lowest p99, before those in which anything went wrong."""
+    ranked = [
+        (bool(summary.starved), bool(summary.failed), response.p99_ns, i)
+        for i, case in enumerate(cases)
+        if (pool := pool_of(case.axes)) is not None
+        and pool.is_pooled
+        and (summary := case.summary) is not None
+        and (response := summary.phases.get(Phase.RESPONSE)) is not None
     ]
-    return min(pooled, key=badness, default=None)
+    return cases[min(ranked)[-1]] if ranked else None
 
 
 def _has_samples(case: CaseRecord) -> bool:

@@ -79,13 +79,13 @@ class Book:
         return {**plain(self.facts), "address": self.address, "provider": self.provider}
 
     def _showable_scenario(self) -> Scenario:
-        """Leave user and password out of the URL."""
+        """Leave out who we are to the server: the URL goes without its user, and so do we."""
         server = self.scenario.server
-        return replace(
-            self.scenario, server=replace(server, url=self.address if server.url else None)
-        )
+        url = self.address if server.url else None
+        return replace(self.scenario, server=replace(server, url=url, username=None))
 
 
 def _case_id(axes: dict[str, object], varied: tuple[str, ...]) -> str:
-    """Name a case by what sets it apart."""
-    return ",".join(f"{name}={axes[name]}" for name in varied if axes[name] is not None)
+    """Name a case by what sets it apart; by its pool, should that be nothing it has."""
+    known = [name for name in varied if axes[name] is not None] or ["pool"]
+    return ",".join(f"{name}={axes[name]}" for name in known)

@@ -10,6 +10,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from valkeybench.units import MILLISECOND, SECOND
 
@@ -19,9 +20,11 @@ _SLEEP_NS = MILLISECOND
 CLIENT_PACKAGES = ("redis", "hiredis", "valkey", "numpy", "hdrhistogram")
 
 
-def read_environment() -> dict[str, object]:
-    """Read machine, operating system, Python and client versions. Nothing personal: no host
-    name, no user, no paths."""
+def read_environment() -> dict[str, Any]:
+    """Read machine, operating system, Python and client versions.
+
+    Nothing personal: no host name, no user, no paths.
+    """
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

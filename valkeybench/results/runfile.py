@@ -6,11 +6,11 @@ Schema history
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Count = Annotated[int, Field(ge=0)]
 Nanoseconds = Annotated[int, Field(ge=0)]
@@ -21,7 +21,7 @@ class Record(BaseModel):
     """A part of the run file: frozen, no unknown keys, no NaN or Infinity."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
     )
 
 
@@ -95,6 +95,8 @@ class Summary(Record):
     connections: Connections
     in_use: InUse | None
     phases: dict[str, PhaseSummary]
+    out_of_range: Count = 0
+    """Durations under 0 or over one hour: they are counted here and in no phase."""
 
 
 class Interval(Record):

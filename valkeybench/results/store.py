@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
+import secrets
 import tempfile
 from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
+from stat import S_IMODE
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import SCHEMA_VERSION, RunFile
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
 LARGEST_FILE = 256 * 2**20
 """Bytes; a run of fifty cases is about ten million."""
 
+_LONGEST_SHOWN = 120
+"""Characters of what a file says that a message repeats."""
+
 DEFAULT_DIRECTORY = Path("results")
 
 
 def default_path(name: str, created: datetime) -> Path:
     """Choose where a run is kept when the user does not say: `results/<utc>-<name>.json`."""
-    return DEFAULT_DIRECTORY / f"{created:%Y%m%dT%H%M%SZ}-{name}.json"
+    return DEFAULT_DIRECTORY / f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}.json"
 
 
 def check_writable(path: Path, *, make_directory: bool) -> None:
@@ -34,47 +40,63 @@ def check_writable(path: Path, *, make_directory: bool) -> None:
     Raises ScenarioError naming what stands in the way.
     """
     directory = path.parent
-    if make_directory:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(directory, error.strerror or str(error)) from None
-    if not directory.is_dir():
-        raise ScenarioError.one(
-            "--output", f"there is no directory {directory}", f"create it: mkdir -p {directory}"
-        )
-    if path.is_dir():
-        raise ScenarioError.one("--output", f"{path} is a directory", "name a file in it")
     try:
-        with tempfile.TemporaryFile(dir=directory):
+        if make_directory:
+            directory.mkdir(parents=True, exist_ok=True)
+        target = path.resolve()
+        _check_target(path, target)
+        with tempfile.TemporaryFile(dir=target.parent):
             pass
-    except OSError as error:
-        raise _unwritable(directory, error.strerror or str(error)) from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise _unwritable(path, error) from None
+
+
+def _check_target(path: Path, target: Path) -> None:
+    """Look at what is there already; links have been followed from `path` to `target`."""
+    directory = target.parent
+    if not directory.exists():
+        reason, remedy = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
+        raise ScenarioError.one("--output", reason, remedy)
+    if target.is_dir():
+        raise ScenarioError.one("--output", f"{path} is a directory", "name a file in it")
+    if target.exists() and not target.is_file():
+        reason, remedy = f"{path} is no ordinary file", "use --json to write to a pipe or device"
+        raise ScenarioError.one("--output", reason, remedy)
 
 
 def write_run(run: RunFile, path: Path) -> None:
     """Write the run so that the file is always whole: beside first, then renamed over.
 
-    Raises ResultError when the disk will not take it; what was there before stays.
+    A link is followed, and a file that is there keeps its mode. Raises ResultError when the
+    disk will not take it; what was there before stays.
     """
     text = run.model_dump_json(by_alias=True, indent=1)
-    handle, beside = None, ""
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())
-        Path(beside).replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            Path(beside).unlink()
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise ResultError(f"the result is not written to {path}: it is no ordinary file")
+        _replace(target, f"{text}\n")
+    except (OSError, RuntimeError) as error:
         raise ResultError(
-            f"the result could not be written to {path}: {error.strerror}",
+            f"the result could not be written to {path}: {_reason(error)}",
             remedy="make room there, or name another place with --output",
         ) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with beside.open("x", encoding="utf-8") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), S_IMODE(path.stat().st_mode))
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:  # Ctrl-C as well: nothing half-written stays
+        with suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def read_run(path: Path) -> RunFile:
@@ -82,35 +104,41 @@ def read_run(path: Path) -> RunFile:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ResultError(f"{path} is too large to be a run file")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = from_json(path.read_bytes(), allow_inf_nan=False)
     except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{path} cannot be read: {_reason(error)}") from None
+    except ValueError as error:
         raise ResultError(f"{path} is not JSON: {error}") from None
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise ResultError(
-            f"{path} is not a run file of schema version {SCHEMA_VERSION} (it says {version!r})",
+            f"{path} is not a run file of schema version {SCHEMA_VERSION} "
+            f"(it says {_short(repr(version))})",
             remedy="was it written by valkeybench, and by a version this one knows?",
         )
     try:
         return RunFile.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = _short(".".join(map(str, first["loc"])))
         raise ResultError(
-            f"{path} is not a valid run file: {place}: {first['msg']}"
+            f"{path} is not a valid run file: {place}: {_short(first['msg'])}"
             + (f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else "")
         ) from None
 
 
-def _unwritable(directory: Path, why: str) -> ScenarioError:
+def _unwritable(path: Path, error: OSError | RuntimeError) -> ScenarioError:
     return ScenarioError.one(
-        "--output", f"{directory} cannot be written to ({why})", "name another place with --output"
+        "--output",
+        f"{path} cannot be written ({_reason(error)})",
+        "name another place with --output",
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _reason(error: OSError | RuntimeError) -> str:
+    """Say why in the system's words, without the paths it adds."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= _LONGEST_SHOWN else f"{words[: _LONGEST_SHOWN - 1]}…"

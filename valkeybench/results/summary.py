@@ -13,8 +13,8 @@ from valkeybench.results.runfile import (
     CaseRecord,
     Client,
     Connections,
-    InUse,
     Interval,
+    InUse,
     PhaseSummary,
     Prewarm,
     Reading,
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
     from valkeybench.plan.trial import Trial as PlannedTrial
     from valkeybench.scenario.model import Case
 
-STARVED_SHARE = 0.1
-"""A handler is starved below this share of the mean. The median would not do: when a pool
-starves its waiters, most of them are."""
+STARVED_PART = 10
+"""A handler is starved when it did less than the mean divided by this. The median would not
+do: when a pool starves its waiters, most of them are."""
 
 
-def trial_record(
-    trial: PlannedTrial, started: str, seen: Measurement, watch: ServerWatch
-) -> Trial:
+def trial_record(trial: PlannedTrial, started: str, seen: Measurement, watch: ServerWatch) -> Trial:
     """Keep one trial."""
     return Trial(
         repeat=trial.repeat,
@@ -61,9 +59,7 @@ def trial_record(
     )
 
 
-def case_record(
-    case: Case, axes_id: str, kept: Sequence[tuple[Trial, Measurement]]
-) -> CaseRecord:
+def case_record(case: Case, axes_id: str, kept: Sequence[tuple[Trial, Measurement]]) -> CaseRecord:
     """Keep one case with the trials it has so far, all of them together in its summary."""
     trials = [trial for trial, _ in kept]
     summary = None
@@ -95,6 +91,7 @@ def summarise(seen: Measurement, *, processes: int) -> Summary:
         connections=_connections(seen),
         in_use=_in_use(seen.in_use),
         phases=phase_summaries(seen.histograms),
+        out_of_range=sum(h.out_of_range for h in seen.histograms.values()),
     )
 
 
@@ -110,7 +107,7 @@ def jain_index(shares: Sequence[int]) -> float | None:
 def starved(shares: Sequence[int]) -> int:
     """Count the handlers that completed less than a tenth of the mean."""
     total = sum(shares)
-    return sum(share * len(shares) < STARVED_SHARE * total for share in shares)
+    return sum(share * len(shares) * STARVED_PART < total for share in shares)
 
 
 def phase_summaries(histograms: Mapping[Phase, Histogram]) -> dict[str, PhaseSummary]:
@@ -170,6 +167,8 @@ def _server_cpu_share(watch: ServerWatch) -> float | None:
     first, last = (inside[0], inside[-1]) if len(inside) > 1 else (watch.ready, watch.after)
     if first.cpu_ns is None or last.cpu_ns is None or last.at_ns <= first.at_ns:
         return None
+    if last.cpu_ns < first.cpu_ns:  # another server by now
+        return None
     return (last.cpu_ns - first.cpu_ns) / (last.at_ns - first.at_ns)
 
 
@@ -227,15 +226,17 @@ def _in_use(counts: NDArray[np.int64]) -> InUse | None:
 
 def _phase_summary(histogram: Histogram) -> PhaseSummary:
     p50, p90, p99, p999 = histogram.quantiles([0.5, 0.9, 0.99, 0.999])
-    return PhaseSummary(
-        count=histogram.count,
-        min_ns=histogram.minimum,
-        mean_ns=histogram.mean,
-        p50_ns=p50,
-        p90_ns=p90,
-        p99_ns=p99,
-        p999_ns=p999,
-        max_ns=histogram.maximum,
+    return PhaseSummary.model_validate(
+        {
+            "count": histogram.count,
+            "min_ns": histogram.minimum,
+            "mean_ns": histogram.mean,
+            "p50_ns": p50,
+            "p90_ns": p90,
+            "p99_ns": p99,
+            "p999_ns": p999,
+            "max_ns": histogram.maximum,
+        }
     )
 
 

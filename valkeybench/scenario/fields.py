@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from valkeybench.scenario import kinds
-from valkeybench.scenario.model import Clients, Driver, Handshake, Pool
+from valkeybench.scenario.model import Clients, Driver, Handshake, Pool, TlsVersion
 
 MOST_HANDLERS = 20_000
 
@@ -50,13 +50,22 @@ LOAD_PANEL, POOL_PANEL, SERVER_PANEL = "Load", "Pool and client", "Server"
 """The headings flags are listed under."""
 
 
-def _axis(key: str, kind: kinds.Kind, help_: str, *flags: str, **more: Any) -> Field:
+def _axis(
+    key: str,
+    kind: kinds.Kind,
+    help_: str,
+    *flags: str,
+    **more: Any,  # noqa: ANN401 - any of a Field's
+) -> Field:
     target = "axes." + more.pop("attribute", key)
     return Field(key=key, target=target, kind=kind, help=help_, flags=flags, axis=True, **more)
 
 
 _TOP_FIELDS = (
-    Field(section="", key="title", target="title", kind=kinds.text(), help="One line: what it asks."),
+    Field(
+        section="", key="title", target="title", kind=kinds.text(),
+        help="One line: what it asks.",
+    ),
     Field(
         section="", key="description", target="description", kind=kinds.text(),
         help="What it shows and how to read it.",
@@ -94,7 +103,8 @@ _LOAD_FIELDS = (
     ),
     Field(
         section="load", key="duration", target="duration_ns", kind=kinds.duration(),
-        help="Length of each trial's window.", flags=("--duration",), panel=LOAD_PANEL, default="3s",
+        help="Length of each trial's window.", flags=("--duration",), panel=LOAD_PANEL,
+        default="3s",
     ),
     Field(
         section="load", key="warmup", target="warmup_ns", kind=kinds.duration(zero=True),
@@ -104,7 +114,8 @@ _LOAD_FIELDS = (
     Field(
         section="load", key="repeats", target="repeats",
         kind=kinds.count("number of repeats", most=1000),
-        help="Trials of each case, interleaved.", flags=("--repeats",), panel=LOAD_PANEL, default="3",
+        help="Trials of each case, interleaved.", flags=("--repeats",), panel=LOAD_PANEL,
+        default="3",
     ),
     Field(
         section="load", key="prewarm", target="prewarm", kind=kinds.boolean(),
@@ -181,13 +192,13 @@ _CLIENT_FIELDS = (
 
 _SERVER_FIELDS = (
     Field(
-        section="server", key="url", target="server.url", kind=kinds.text("URL"),
+        section="server", key="url", target="server.url", kind=kinds.url(),
         help="valkey[s]://user@host:port/db, redis[s]://…, unix://…; also VALKEYBENCH_URL. "
         "Without it, a private Valkey is started.",
         flags=("--url",), panel=SERVER_PANEL,
     ),
     Field(
-        section="server", key="host", target="host", kind=kinds.text("HOST"),
+        section="server", key="host", target="host", kind=kinds.host(),
         help="Host, where no url is given.",
     ),
     Field(
@@ -223,19 +234,21 @@ _SERVER_FIELDS = (
     ),
     Field(
         section="server", key="ssl_certfile", target="server.tls.certfile",
-        kind=kinds.existing_file(), help="Client certificate.", flags=("--cert",), panel=SERVER_PANEL,
+        kind=kinds.existing_file(), help="Client certificate.", flags=("--cert",),
+        panel=SERVER_PANEL,
     ),
     Field(
         section="server", key="ssl_keyfile", target="server.tls.keyfile",
         kind=kinds.existing_file(), help="Its key.", flags=("--key",), panel=SERVER_PANEL,
     ),
     Field(
-        section="server", key="insecure", target="insecure", kind=kinds.boolean(),
+        section="server", key="insecure", target="server.tls.verify",
+        kind=kinds.boolean(inverted=True),
         help="Do not verify the server's certificate.", flags=("--insecure",), panel=SERVER_PANEL,
     ),
     Field(
-        section="server", key="ssl_ca_path", target="server.tls.ca_path", kind=kinds.text("PATH"),
-        help="Directory of CA certificates.",
+        section="server", key="ssl_ca_path", target="server.tls.ca_path",
+        kind=kinds.existing_directory(), help="Directory of CA certificates.",
     ),
     Field(
         section="server", key="ssl_password_file", target="server.tls.key_password",
@@ -247,7 +260,7 @@ _SERVER_FIELDS = (
     ),
     Field(
         section="server", key="ssl_min_version", target="server.tls.min_version",
-        kind=kinds.text("VERSION"), help="Least TLS version: 1.2 or 1.3.",
+        kind=kinds.choice(TlsVersion, "TLS version"), help="Least TLS version: 1.2 or 1.3.",
     ),
     Field(
         section="server", key="ssl_ciphers", target="server.tls.ciphers",

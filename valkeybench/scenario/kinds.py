@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.scenario.model import Distribution, Secret, Think
 from valkeybench.scenario.template import parse_template
-from valkeybench.units import parse_duration, parse_size
+from valkeybench.units import HOUR, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,45 +44,54 @@ class Kind:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known word, or list them all when none is near."""
     names = sorted(known)
-    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    close = get_close_matches(word[:_LONGEST_SHOWN].lower(), names, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 
+def legible(words: str) -> str:
+    """Give what a message can hold: on one line, without control characters, not too long."""
+    if not words.isprintable():
+        words = ascii(words)[1:-1]
+    return words if len(words) <= _LONGEST_SHOWN else f"{words[: _LONGEST_SHOWN - 1]}…"
+
+
 def choice(enum: type[StrEnum], of: str) -> Kind:
-    """One word of a few."""
+    """Take one word of a few."""
     names = [member.value for member in enum]
 
     def convert(value: object) -> StrEnum:
-        if value in names:
-            return enum(value)
-        raise UnfitError(f"{_shown(value)} is no {of}", did_you_mean(str(value), names))
+        if not isinstance(value, str):
+            raise UnfitError(f"{_shown(value)} is no {of}", f"write one of: {', '.join(names)}")
+        if value not in names:
+            raise UnfitError(f"{_shown(value)} is no {of}", did_you_mean(value, names))
+        return enum(value)
 
     return Kind("WORD", convert, {"enum": names})
 
 
 def count(of: str, *, least: int = 1, most: int) -> Kind:
-    """A whole number, `least` to `most`."""
+    """Take a whole number, `least` to `most`."""
 
     def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise UnfitError(f"{_shown(value)} is no whole number", f"use {least} or more")
         if value < least:
-            raise UnfitError(f"{value} is no {of}", f"use {least} or more")
+            raise UnfitError(f"{_shown(value)} is no {of}", f"use {least} or more")
         if value > most:
-            raise UnfitError(f"{value} is too many for {of}", f"use {most} or fewer")
+            raise UnfitError(f"{_shown(value)} is too much for a {of}", f"use {most} or less")
         return value
 
     return Kind("N", convert, {"type": "integer", "minimum": least, "maximum": most}, _number)
 
 
 def duration(*, zero: bool = False, never: bool = False) -> Kind:
-    """A length of time such as `250ms`; `none`, where allowed, is no limit."""
+    """Take a length of time such as `250ms`; `none`, where allowed, is no limit."""
     example = "write it with a unit, like 250ms or 1.5s" + (", or none" if never else "")
 
     def convert(value: object) -> int | None:
         if never and value == "none":
             return None
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
             value = "0"
         if not isinstance(value, str):
             raise UnfitError(f"{_shown(value)} has no unit of time", example)
@@ -91,54 +102,55 @@ def duration(*, zero: bool = False, never: bool = False) -> Kind:
         if nanoseconds == 0 and not zero:
             raise UnfitError("it must last longer than 0", example)
         if nanoseconds > _LONGEST_NS:
-            raise UnfitError(f"{value} is longer than a day", "use less")
+            raise UnfitError(f"{_shown(value)} is longer than a day", "use less")
         return nanoseconds
 
-    return Kind("TIME", convert, {"type": ["string", "integer"], "examples": ["250ms"]})
+    return Kind("TIME", convert, {**_TIME_SCHEMA, "examples": ["250ms"]})
 
 
 def think() -> Kind:
-    """A think time: a mean, exponential unless `constant` stands before it; 0 saturates."""
+    """Take a think time: a mean, exponential unless `constant` stands before it; 0 saturates."""
     mean = duration(zero=True)
 
     def convert(value: object) -> Think:
-        words = value.split() if isinstance(value, str) else [value]
+        words = value.split() if isinstance(value, str) else []
         names = [member.value for member in Distribution]
-        if len(words) == 2 and str(words[0]).isalpha():  # noqa: PLR2004 - a word and a time
+        if len(words) == 2 and words[0].isalpha():  # noqa: PLR2004 - a word and a time
             if words[0] not in names:
                 raise UnfitError(
                     f"{_shown(words[0])} is no distribution", did_you_mean(words[0], names)
                 )
-            return Think(mean.convert(words[1]), Distribution(words[0]))
+            nanoseconds = mean.convert(words[1])
+            # No pause scatters in no way: equal loads must be equal.
+            return Think(nanoseconds, Distribution(words[0])) if nanoseconds else Think(0)
         return Think(mean.convert(value))
 
-    schema = {"type": ["string", "integer"], "examples": ["10ms", "constant 5ms", 0]}
-    return Kind("TIME", convert, schema)
+    return Kind("TIME", convert, {**_TIME_SCHEMA, "examples": ["10ms", "constant 5ms", 0]})
 
 
 def size() -> Kind:
-    """A number of bytes such as `64` or `1KiB`."""
+    """Take a number of bytes such as `64` or `1KiB`."""
 
     def convert(value: object) -> int:
         try:
-            parsed = parse_size(str(value)) if not isinstance(value, (bool, float)) else None
+            parsed = None if isinstance(value, bool | float) else parse_size(str(value))
         except ValueError:
             parsed = None
         if parsed is None:
-            raise UnfitError(f"{_shown(value)} is no size", "write bytes, like 64 or 1KiB")
+            raise UnfitError(f"{_shown(value)} is no size", "write whole bytes, like 64 or 1KiB")
         if parsed > _LARGEST_VALUE:
-            raise UnfitError(f"{value} is more than {_LARGEST_VALUE} bytes", "use less")
+            raise UnfitError(f"{_shown(value)} is more than {_LARGEST_VALUE} bytes", "use less")
         return parsed
 
     return Kind("SIZE", convert, {"type": ["string", "integer"], "examples": [64, "1KiB"]})
 
 
-def boolean() -> Kind:
-    """True or false."""
+def boolean(*, inverted: bool = False) -> Kind:
+    """Take true or false; `inverted` for a lever that switches off what the model has as on."""
 
     def convert(value: object) -> bool:
         if isinstance(value, bool):
-            return value
+            return value is not inverted
         raise UnfitError(f"{_shown(value)} is neither true nor false", "write true or false")
 
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -146,98 +158,160 @@ def boolean() -> Kind:
 
 
 def text(metavar: str = "TEXT") -> Kind:
-    """Any words, on one line or several."""
+    """Take any words, on one line or several."""
 
     def convert(value: object) -> str:
-        if isinstance(value, str):
-            return value
-        raise UnfitError(f"{_shown(value)} is no text", "put it in quotes")
+        if not isinstance(value, str):
+            raise UnfitError(f"{_shown(value)} is no text", "put it in quotes")
+        return _encodable(value)
 
     return Kind(metavar, convert, {"type": "string"})
 
 
-def command() -> Kind:
-    """A command template."""
+def url() -> Kind:
+    """Take a server's URL, never to be repeated in a message: it may hold a password."""
 
     def convert(value: object) -> str:
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} is no command", "write it as text: 'GET key:{0..99}'")
+            raise UnfitError("it is no text", "put it in quotes: 'valkey://host:port'")
+        return _encodable(value)
+
+    return Kind("URL", convert, {"type": "string"})
+
+
+def host() -> Kind:
+    """Take a host name or address. IPv6 comes out without brackets."""
+    remedy = "write it alone: a name, 192.0.2.1 or ::1; a whole address belongs in server.url"
+
+    def convert(value: object) -> str:
+        # What it says is not repeated: it may be a whole URL, password and all.
+        if not isinstance(value, str) or not value.isprintable():
+            raise UnfitError("it is no host", remedy)
+        name = value.removeprefix("[").removesuffix("]")
         try:
-            parse_template(value)
+            return str(IPv6Address(name))
+        except ValueError:
+            if re.search(r"[][:/@?#%\s]", value) or not value:
+                raise UnfitError("it is no host", remedy) from None
+        return value
+
+    return Kind("HOST", convert, {"type": "string"})
+
+
+def command() -> Kind:
+    """Take a command template. Messages do not repeat it: an AUTH would be a leak."""
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str):
+            raise UnfitError(
+                f"{_shown(value)} is no command", "write it as text: 'GET key:{0..99}'"
+            )
+        try:
+            parse_template(_encodable(value))
         except ValueError as error:
-            raise UnfitError(f"{_shown(value)}: {error}") from None
+            raise UnfitError(str(error), "write one like 'GET key:{0..99}'") from None
         return value
 
     return Kind("COMMAND", convert, {"type": "string", "examples": ["GET key:{0..9999}"]})
 
 
 def label() -> Kind:
-    """A name the server can keep: visible characters, no blanks."""
+    """Take a name the server can keep: visible characters, no blanks."""
 
     def convert(value: object) -> str:
-        if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
             return value
         raise UnfitError(f"{_shown(value)} is no name", "use letters, digits, - and _")
 
-    return Kind("NAME", convert, {"type": "string"})
+    return Kind("NAME", convert, {"type": "string", "pattern": "^[!-~]+$"})
 
 
 def existing_file() -> Kind:
-    """The path of a file that is there."""
+    """Take the path of a file that is there."""
+    return _existing("FILE", "file", Path.is_file)
 
+
+def existing_directory() -> Kind:
+    """Take the path of a directory that is there."""
+    return _existing("DIRECTORY", "directory", Path.is_dir)
+
+
+def _existing(metavar: str, what: str, is_there: Callable[[Path], bool]) -> Kind:
     def convert(value: object) -> str:
-        if isinstance(value, str) and Path(value).expanduser().is_file():
-            return str(Path(value).expanduser())
-        raise UnfitError(f"there is no file {_shown(value)}", "check the path")
+        if not isinstance(value, str):
+            raise UnfitError(f"{_shown(value)} is no path", "put it in quotes")
+        try:
+            path = Path(value).expanduser()
+            found = is_there(path)
+        except (OSError, RuntimeError, ValueError):  # too long, nobody's home, a null in it
+            found = False
+        if not found:
+            raise UnfitError(f"there is no {what} {_shown(value)}", "check the path")
+        return _encodable(str(path))
 
-    return Kind("FILE", convert, {"type": "string"})
+    return Kind(metavar, convert, {"type": "string"})
 
 
 def secret() -> Kind:
-    """A password: never repeated in a message."""
+    """Take a password, never to be repeated in a message."""
 
     def convert(value: object) -> Secret:
         if isinstance(value, str):
-            return Secret(value)
+            return Secret(_encodable(value))
         raise UnfitError("a password is text", "put it in quotes")
 
     return Kind("SECRET", convert, {"type": "string"})
 
 
 def secret_file() -> Kind:
-    """A file whose first line is a password."""
-    path = existing_file()
+    """Take a file, or a pipe, whose first line is a password.
+
+    Messages do not repeat its path: people give the password itself by mistake.
+    """
+    remedy = "give the path of a file whose first line is the password"
 
     def convert(value: object) -> Secret:
+        if not isinstance(value, str):
+            raise UnfitError("it is no path", remedy)
         try:
-            lines = Path(path.convert(value)).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            raise UnfitError(f"{_shown(value)} cannot be read as text") from None
-        if not lines or not lines[0]:
-            raise UnfitError(f"the first line of {_shown(value)} is empty")
-        return Secret(lines[0])
+            with Path(value).expanduser().open(encoding="utf-8") as file:
+                line = file.readline(_LONGEST_SECRET)
+        except OSError as error:
+            raise UnfitError(f"it cannot be read ({error.strerror})", remedy) from None
+        except (RuntimeError, ValueError):  # nobody's home, a null in the path, not UTF-8
+            raise UnfitError("it cannot be read as text", remedy) from None
+        word = line.removesuffix("\n")
+        if not word:
+            raise UnfitError("its first line is empty", remedy)
+        return Secret(word)
 
     return Kind("FILE", convert, {"type": "string"})
 
 
 def pinning() -> Kind:
-    """Which CPUs client and server may use."""
+    """Take the CPUs that client and server may use."""
     remedy = "write none, auto, or client=0,server=1"
 
     def convert(value: object) -> str:
+        if not isinstance(value, str):
+            raise UnfitError(f"{_shown(value)} is no CPU placement", remedy)
         if value in ("none", "auto"):
-            return str(value)
-        pairs = [part.partition("=") for part in str(value).split(",")]
-        sides = [side for side, _, cpu in pairs if side in ("client", "server") and cpu.isdecimal()]
+            return value
+        pairs = [re.fullmatch(r"(client|server)=[0-9]{1,4}", part) for part in value.split(",")]
+        sides = [pair[1] for pair in pairs if pair]
         if len(sides) != len(pairs) or len(set(sides)) != len(sides):
             raise UnfitError(f"{_shown(value)} is no CPU placement", remedy)
-        return str(value)
+        return value
 
     return Kind("PLACE", convert, {"type": "string", "examples": ["auto", "client=0,server=1"]})
 
 
-_LONGEST_NS = 24 * 3600 * 10**9
+_TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"const": 0}]}
+_LONGEST_NS = 24 * HOUR
 _LARGEST_VALUE = 512 * 2**20
+_LONGEST_SECRET = 1 << 16
+_LONGEST_SHOWN = 60
+"""Characters of a value that a message repeats."""
 
 
 def _number(text: str) -> object:
@@ -247,7 +321,24 @@ def _number(text: str) -> object:
         return text
 
 
+def _encodable(text: str) -> str:
+    """Refuse what no file or server could be given: bytes of another encoding, smuggled in."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnfitError("it is not text in UTF-8", "write it in UTF-8") from None
+    return text
+
+
 def _shown(value: object) -> str:
-    """Quote a value in a message, cut where it gets long."""
-    words = f"'{value}'" if isinstance(value, str) else repr(value)
-    return words if len(words) <= 60 else words[:57] + "…"  # noqa: PLR2004 - a line's worth
+    """Name a value in a message as TOML writes it; lists and tables only as such."""
+    if isinstance(value, str):
+        return f"'{legible(value)}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    try:
+        return legible(str(value))
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of thousands of digits"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.kinds import did_you_mean
+from valkeybench.scenario.kinds import did_you_mean, legible
 
 _PACKAGED = Path(__file__).parent / "seed"
 _IN_CHECKOUT = Path(__file__).parents[2] / "scenarios"
@@ -22,14 +22,17 @@ def find_scenario(word: str) -> Path:
     seeds = seed_paths()
     if word in seeds:
         return seeds[word]
-    path = Path(word).expanduser()
-    if path.is_file():
-        return path
+    path = Path(word)
+    try:
+        path = path.expanduser()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError):  # too long, not ours to look at, nobody's home
+        pass
     if path.suffix == ".toml" or len(path.parts) > 1:
-        raise ScenarioError.one("SCENARIO", f"there is no file {word}", "check the path")
-    raise ScenarioError.one(
-        "SCENARIO", f"there is no scenario {word}", did_you_mean(word, seeds)
-    )
+        raise ScenarioError.one("SCENARIO", f"there is no file {legible(word)}", "check the path")
+    reason = f"there is no scenario {legible(word)}"
+    raise ScenarioError.one("SCENARIO", reason, did_you_mean(word, seeds))
 
 
 def read_text(path: Path) -> str:

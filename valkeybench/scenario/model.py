@@ -67,6 +67,13 @@ class Distribution(StrEnum):
     CONSTANT = "constant"
 
 
+class TlsVersion(StrEnum):
+    """The least version of TLS to speak."""
+
+    V1_2 = "1.2"
+    V1_3 = "1.3"
+
+
 @dataclass(frozen=True, slots=True)
 class Think:
     """The pause a handler makes before each command. A mean of zero saturates."""
@@ -82,7 +89,7 @@ class Think:
 
 
 class Secret:
-    """A word nobody gets to see by accident: printing, formatting or pickling shows stars.
+    """A word nobody gets to see by accident: printing shows stars, pickling is refused.
 
     Only `reveal` gives it out; whoever calls that is where to look for a leak.
     """

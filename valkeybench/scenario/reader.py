@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.fields import FIELDS, SECTIONS, Field
-from valkeybench.scenario.kinds import UnfitError, did_you_mean
+from valkeybench.scenario.kinds import UnfitError, did_you_mean, legible
 from valkeybench.scenario.model import Scenario, Secret
 
 if TYPE_CHECKING:
@@ -17,13 +20,15 @@ if TYPE_CHECKING:
 MOST_CASES = 500
 
 
-
 def parse_toml(text: str, *, source: str) -> dict[str, Any]:
     """Parse a scenario file; raises ScenarioError naming line and column."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError.one(source, f"not TOML: {error}", "see https://toml.io") from None
+    except (ValueError, RecursionError):  # tomllib lets what int() and the stack refuse through
+        reason = "not TOML: a number is too long, or lists are nested too deep"
+        raise ScenarioError.one(source, reason, "see https://toml.io") from None
 
 
 def read_scenario(
@@ -43,8 +48,10 @@ def read_scenario(
     values = _from_environment(environment or {})
     values |= reading.document(document)
     values |= reading.flags(flags or {})
-    scenario = _assemble(replace(Scenario(), name=name), values, reading)
-    reading.check(scenario)
+    scenario = replace(Scenario(), name=legible(name))
+    for target, given in values.items():
+        scenario = _set(scenario, target.split("."), given.value)
+    reading.check(scenario, values)
     if reading.problems:
         raise ScenarioError(reading.problems)
     return scenario
@@ -55,7 +62,7 @@ class _Given:
     """A converted value, and where it came from."""
 
     place: str
-    value: Any
+    value: Any = dataclasses.field(repr=False)  # a URL may name a password
 
 
 class _Reading:
@@ -70,18 +77,19 @@ class _Reading:
 
     def document(self, document: Mapping[str, Any]) -> dict[str, _Given]:
         """Convert everything a document holds, by target."""
-        by_path = {field.path: field for field in FIELDS}
-        found = {}
-        for path, value in self._flatten(document):
-            if path not in by_path:
-                known = [p for p in by_path if p.count(".") == path.count(".")]
-                self.note(self._place(path), "unknown key", did_you_mean(path, known))
+        by_path = {(field.section, field.key): field for field in FIELDS}
+        found: dict[str, _Given] = {}
+        for section, key, value in self._flatten(document):
+            place = self._place(section, key)
+            if (section, key) not in by_path:
+                self.note(place, "unknown key", _nearest_key(section, key))
                 continue
-            field = by_path[path]
-            converted = list(self._converted(field, value, self._place(path)))
-            if len(converted) == 1:
-                found[field.target] = _Given(self._place(path), converted[0])
-        return found
+            field = by_path[section, key]
+            for converted in self._converted(field, value, place):
+                if field.target in found:
+                    self.note(place, f"sets what {found[field.target].place} sets", "drop one")
+                found[field.target] = _Given(place, converted)
+        return self._with_address(found)
 
     def flags(self, flags: Mapping[str, str | Sequence[str]]) -> dict[str, _Given]:
         """Convert every flag given, by target."""
@@ -94,35 +102,49 @@ class _Reading:
                 words = words.split(",") if field.axis else [words]
             literal = [field.kind.literal(word.strip()) for word in words]
             value = literal if field.axis or field.many else literal[0]
-            converted = list(self._converted(field, value, field.flags[0]))
-            if len(converted) == 1:
-                found[field.target] = _Given(field.flags[0], converted[0])
+            for converted in self._converted(field, value, field.flags[0]):
+                found[field.target] = _Given(field.flags[0], converted)
         return found
 
-    def check(self, scenario: Scenario) -> None:
+    def check(self, scenario: Scenario, values: Mapping[str, _Given]) -> None:
         """Look for what is fine alone and wrong together."""
-        cases = scenario.cases()
-        if len(cases) > MOST_CASES:
-            self.note(
-                self._source, f"{len(cases)} cases are too many", f"vary less: {MOST_CASES} at most"
-            )
-        if not scenario.commands:
-            self.note(self._place("load.commands"), "there is no command", "name one, like PING")
+        # Counted no further than needed: a few long lists make more cases than fit in a life.
+        longest = max(len(getattr(scenario.axes, axis.name)) for axis in fields(scenario.axes))
+        cases = islice(scenario.axes.cases(), MOST_CASES + 1)
+        if longest > MOST_CASES or sum(1 for _ in cases) > MOST_CASES:
+            self.note(self._source, f"makes more than {MOST_CASES} cases", "vary less at a time")
         tls = scenario.server.tls
         if tls.keyfile and not tls.certfile:
-            self.note("--key", "a key without its certificate", "give --cert too")
+            place = values["server.tls.keyfile"].place
+            self.note(place, "a key without its certificate", "give the certificate too")
 
-    def _flatten(self, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _flatten(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+        """Walk the document as section, key and value."""
         for key, value in document.items():
             if key in SECTIONS and isinstance(value, dict):
                 for inner, held in value.items():
-                    yield f"{key}.{inner}", held
+                    yield key, inner, held
             elif isinstance(value, dict):
-                self.note(self._place(key), "unknown section", did_you_mean(key, SECTIONS))
+                self.note(self._place("", key), "unknown section", did_you_mean(key, SECTIONS))
             elif key in SECTIONS:
-                self.note(self._place(key), "is a section, not a value", f"write [{key}]")
+                self.note(self._place("", key), "is a section, not a value", f"write [{key}]")
             else:
-                yield key, value
+                yield "", key, value
+
+    def _with_address(self, found: dict[str, _Given]) -> dict[str, _Given]:
+        """Make a URL of host and port, which only a file can give."""
+        host, port = found.pop("host", None), found.pop("port", None)
+        if "server.url" in found:
+            for given in filter(None, (host, port)):
+                self.note(given.place, "stands beside server.url", "say where the server is once")
+        elif host is not None:
+            # In brackets, with the percent sign of a zone encoded, as in any URL.
+            shown = f"[{host.value.replace('%', '%25')}]" if ":" in host.value else host.value
+            url = f"valkey://{shown}" + (f":{port.value}" if port is not None else "")
+            found["server.url"] = _Given(host.place, url)
+        elif port is not None:
+            self.note(port.place, "a port without a host", "give server.host, or server.url")
+        return found
 
     def _converted(self, field: Field, value: object, place: str) -> Iterator[Any]:
         """Convert one value, or each of a list; yield nothing when any was unfit."""
@@ -134,7 +156,7 @@ class _Reading:
             self.note(place, "the list is empty", "give at least one value")
             return
         several = len(items) > 1
-        converted = []
+        converted: list[Any] = []
         for index, item in enumerate(items):
             converted += self._convert(field, item, f"{place}[{index}]" if several else place)
         if len(converted) == len(items):
@@ -146,8 +168,22 @@ class _Reading:
         except UnfitError as error:
             self.note(place, error.reason, error.remedy)
 
-    def _place(self, path: str) -> str:
-        return f"{self._source}: {path}"
+    def _place(self, section: str, key: str) -> str:
+        path = f"{section}.{key}" if section else key
+        return f"{self._source}: {legible(path)}"
+
+
+def _nearest_key(section: str, key: str) -> str:
+    """Name the key that was probably meant: this one elsewhere, or a similar one; else list all."""
+    here = {field.key: field.path for field in FIELDS if field.section == section}
+    everywhere = {field.key: field.path for field in FIELDS}
+    if key in everywhere:
+        return f"did you mean {everywhere[key]}?"
+    for known in (here, everywhere):
+        close = get_close_matches(legible(key).lower(), known, n=1, cutoff=0.6)
+        if close:
+            return f"did you mean {known[close[0]]}?"
+    return f"there are {', '.join(here.values())}"
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
@@ -160,28 +196,11 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
     return found
 
 
-def _assemble(scenario: Scenario, values: dict[str, _Given], reading: _Reading) -> Scenario:
-    """Put the values in, one dotted target at a time."""
-    host, port = values.pop("host", None), values.pop("port", None)
-    if host is not None and "server.url" not in values:
-        shown = f"[{host.value}]" if ":" in host.value else host.value
-        url = f"valkey://{shown}" + (f":{port.value}" if port is not None else "")
-        values["server.url"] = _Given(host.place, url)
-    elif port is not None and "server.url" not in values:
-        reading.note(port.place, "a port without a host", "give server.host, or a url")
-    insecure = values.pop("insecure", None)
-    if insecure is not None:
-        values["server.tls.verify"] = _Given(insecure.place, not insecure.value)
-    for target, given in values.items():
-        scenario = _set(scenario, target.split("."), given.value)
-    return scenario
-
-
 def _set(record: Any, path: list[str], value: Any) -> Any:  # noqa: ANN401 - any record of the scenario
     """Give the record with one attribute, however deep, replaced."""
     first, *rest = path
     if rest:
         value = _set(getattr(record, first), rest, value)
-    if not is_dataclass(record) or first not in {f.name for f in fields(record)}:
+    if first not in {f.name for f in fields(record)}:
         raise AssertionError(f"bug: {type(record).__name__} has no {first}")
     return replace(record, **{first: value})

@@ -1,8 +1,8 @@
 """A command template, as one would type it, with placeholders and an optional weight.
 
-    GET key:{0..9999}            a key drawn evenly from ten thousand
-    SET key:{0..99} {value} @3   a value of the scenario's size, three times as often
-    CLIENT ID                    no key at all
+GET key:{0..9999}            a key drawn evenly from ten thousand
+SET key:{0..99} {value} @3   a value of the scenario's size, three times as often
+CLIENT ID                    no key at all
 """
 
 from __future__ import annotations
@@ -18,32 +18,39 @@ if TYPE_CHECKING:
     from random import Random
 
 MOST_KEYS = 1_000_000
+_MOST_WEIGHT = 1e9
 
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
-_WEIGHT = re.compile(r"\s@(\d+(?:\.\d+)?)\s*$")
+# A blank in it would be taken for a border by redis-py, which splits the first word.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_RANGE = re.compile(r"\{([0-9]{1,18})\.\.([0-9]{1,18})\}")
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+_WEIGHT = re.compile(r"\s@([0-9]+(?:\.[0-9]+)?)\s*$")
 _VALUE = "{value}"
 
-_KEYLESS = {"PING", "ECHO", "TIME", "CLIENT", "INFO", "DBSIZE", "LOLWUT", "COMMAND", "SCRIPT"}
+_KEYLESS = {"PING", "ECHO", "TIME", "CLIENT", "INFO", "DBSIZE", "LOLWUT", "COMMAND"}
+_OF_CLIENT = {"ID", "INFO", "LIST", "GETNAME", "GETREDIR", "TRACKINGINFO"}
+"""The subcommands of CLIENT that only look; others kill, pause or change connections."""
 _READS = {"GET", "GETRANGE", "STRLEN", "MGET", "EXISTS", "TTL", "TYPE", "GETBIT", "DUMP"}
 _MANY_KEYS = {"MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"}
 _TAKES_CONNECTION = {
     "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX", "BLMPOP", "BZMPOP",
     "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "WAIT", "WAITAOF", "SYNC", "PSYNC",
     "MULTI", "EXEC", "DISCARD", "WATCH", "SELECT", "AUTH", "HELLO", "QUIT", "RESET",
+    "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "READONLY", "READWRITE", "ASKING",
 }  # fmt: skip
 _HARMS_SERVER = {
     "FLUSHALL", "FLUSHDB", "SHUTDOWN", "CONFIG", "DEBUG", "SWAPDB", "REPLICAOF", "SLAVEOF",
     "FAILOVER", "CLUSTER", "ACL", "SAVE", "BGSAVE", "BGREWRITEAOF", "KEYS", "MODULE",
+    "SCRIPT", "FUNCTION", "LATENCY", "SLOWLOG", "COMMANDLOG", "REPLCONF",
 }  # fmt: skip
 _KEYS_ELSEWHERE = {
-    "EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO", "MSET", "MSETNX", "RENAME",
-    "RENAMENX", "COPY", "MOVE", "MIGRATE", "OBJECT", "MEMORY", "BITOP", "SMOVE", "LMOVE",
+    "EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO", "MSET", "MSETNX", "MSETEX",
+    "RENAME", "RENAMENX", "COPY", "MOVE", "MIGRATE", "OBJECT", "MEMORY", "BITOP", "SMOVE", "LMOVE",
     "RPOPLPUSH", "SORT", "SORT_RO", "SDIFF", "SDIFFSTORE", "SINTER", "SINTERCARD", "SINTERSTORE",
     "SUNION", "SUNIONSTORE", "ZDIFF", "ZDIFFSTORE", "ZINTER", "ZINTERCARD", "ZINTERSTORE",
     "ZUNION", "ZUNIONSTORE", "ZRANGESTORE", "GEOSEARCHSTORE", "PFMERGE", "PFCOUNT", "LMPOP",
     "ZMPOP", "LCS", "XREAD", "XREADGROUP", "XGROUP", "XINFO", "PUBLISH", "SPUBLISH", "SCAN",
-    "RANDOMKEY", "WATCH",
+    "RANDOMKEY", "GEORADIUS", "GEORADIUSBYMEMBER",
 }  # fmt: skip
 
 
@@ -98,19 +105,32 @@ def parse_template(text: str) -> Template:
         raise ValueError("there is no command in it")
     if weight <= 0:
         raise ValueError("its weight is 0, so it would never be sent")
+    if weight > _MOST_WEIGHT:
+        raise ValueError(f"its weight is more than {_MOST_WEIGHT:.0e}")
     name = words[0].upper()
+    _check_name(name, words)
+    for word in words:
+        _check_placeholders(word)
+    template = Template(tuple(words), weight, _key_words(name, words))
+    if any(_VALUE in words[index] for index in template.key_words):
+        raise ValueError(f"{_VALUE} stands in a key; number keys instead, like key:{{0..9999}}")
+    if template.key_count() > MOST_KEYS:
+        raise ValueError(f"it names {template.key_count():,} keys; {MOST_KEYS:,} is the most")
+    return template
+
+
+def _check_name(name: str, words: list[str]) -> None:
+    """Refuse what cannot be sent over a shared connection, or reaches beyond our own keys."""
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("its first word is no name of a command")
     if name in _TAKES_CONNECTION:
         raise ValueError(f"{name} keeps or changes its connection, which a shared pool cannot have")
     if name in _HARMS_SERVER:
         raise ValueError(f"{name} acts on the whole server, not on keys of our own")
     if name in _KEYS_ELSEWHERE:
         raise ValueError(f"{name} names keys in places that cannot be kept under our own prefix")
-    for word in words:
-        _check_placeholders(word)
-    template = Template(tuple(words), weight, _key_words(name, words))
-    if template.key_count() > MOST_KEYS:
-        raise ValueError(f"it names {template.key_count():,} keys; {MOST_KEYS:,} is the most")
-    return template
+    if name == "CLIENT" and (len(words) == 1 or words[1].upper() not in _OF_CLIENT):
+        raise ValueError(f"of CLIENT only {', '.join(sorted(_OF_CLIENT))} leave others alone")
 
 
 def _key_words(name: str, words: list[str]) -> tuple[int, ...]:
@@ -146,6 +166,6 @@ def _expansion_count(word: str) -> int:
 
 def _expansions(word: str) -> Iterator[str]:
     ranges = [range(int(first), int(last) + 1) for first, last in _RANGE.findall(word)]
-    pattern = _RANGE.sub("{}", word.replace("{value}", "{{value}}"))
+    pattern = _RANGE.sub("{}", word)
     for numbers in product(*ranges):
-        yield pattern.format(*numbers) if ranges else word
+        yield pattern.format(*numbers)

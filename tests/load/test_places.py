@@ -1,0 +1,265 @@
+"""Load processes: fresh, alone with their pipes, heard when they fail, and gone when nobody listens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import pytest
+
+from tests.load.fakes import NOTHING, fake_server, to_commands
+from tests.load.loads import few_handlers, make_trial
+from tests.server.processes import ROOT, is_running, on_linux, run_python, wait_until
+from valkeybench.errors import ExitCode, LoadError
+from valkeybench.load.places import LocalPlace
+from valkeybench.load.wire import (
+    EndOfTalkError,
+    Order,
+    Ready,
+    Seen,
+    Start,
+    receive,
+    send,
+)
+from valkeybench.scenario.model import Secret, Think
+from valkeybench.server.embedded import pick_free_port
+from valkeybench.server.endpoint import Endpoint
+from valkeybench.units import MILLISECOND, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from valkeybench.measurement.measurement import Measurement
+    from valkeybench.plan.trial import Trial
+
+CANARY = "canary-7f3a"
+calm = few_handlers(think=Think(5 * MILLISECOND))
+
+COORDINATOR = """
+import signal
+from tests.load.loads import few_handlers, make_trial
+from valkeybench.load.places import LocalPlace
+from valkeybench.server.endpoint import Endpoint
+trial = make_trial(few_handlers(), lasts_ns=10**12)
+with LocalPlace().standing_by(trial, Endpoint(host="127.0.0.1", port={port})) as load:
+    print("ready", flush=True)
+    {then}
+"""
+
+IMPATIENT = """
+from functools import partial
+from valkeybench.load import process
+from valkeybench.load.threads import ThreadsDriver
+process.make_driver = partial(ThreadsDriver, grace_ns=50_000_000)
+process.main()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A load process to talk to, as a coordinator does."""
+
+    process: subprocess.Popen[bytes]
+
+    def say(self, message: object) -> None:
+        """Say something to it."""
+        send(cast("BinaryIO", self.process.stdin), message)
+
+    def hear(self) -> Any:  # noqa: ANN401 - whatever it says
+        """Wait for what it says next."""
+        return receive(cast("BinaryIO", self.process.stdout))
+
+    def measure(self, trial: Trial, endpoint: Endpoint) -> Measurement:
+        """Have it drive a trial, and give what it saw."""
+        self.say(Order(trial, endpoint, 0))
+        assert isinstance(self.hear(), Ready)
+        self.say(Start(clock()))
+        seen = self.hear()
+        assert isinstance(seen, Seen)
+        return seen.measurement
+
+    def end(self) -> tuple[int, bytes]:
+        """Wait for its end; give its exit code and its last words."""
+        return self.process.wait(), cast("BinaryIO", self.process.stderr).read()
+
+
+@contextmanager
+def load_process(*code: str) -> Iterator[Child]:
+    """Start a load process, or some code that is one."""
+    with subprocess.Popen(
+        [sys.executable, *(code or ("-m", "valkeybench.load.process"))],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield Child(process)
+        finally:
+            process.kill()
+
+
+def load_processes(parent: int) -> list[int]:
+    """Find the load processes somebody has started."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,args="],  # noqa: S607 - whichever there is
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    rows = (line.split(None, 2) for line in listed.splitlines())
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "valkeybench.load" in args]
+
+
+# --- how it goes well ---
+
+
+def test_processes_end_by_themselves_without_a_word(embedded: Endpoint) -> None:
+    """A process that has told what it saw exits in order, and its connections are closed."""
+    with load_process() as child:
+        assert 0 < child.measure(make_trial(calm), embedded).completed
+        assert (0, b"") == child.end()
+
+
+def test_a_process_with_stuck_handlers_ends_all_the_same() -> None:
+    """It tells what it saw, and does not wait for what will never come."""
+    case = few_handlers(max_connections=3, socket_timeout_ns=None)
+    with fake_server(to_commands(NOTHING)) as server, load_process("-c", IMPATIENT) as child:
+        seen = child.measure(make_trial(case), server.endpoint)
+        assert (3, 3, 0) == (seen.abandoned, seen.unfinished, seen.completed)
+        assert (0, b"") == child.end()
+
+
+def test_a_process_nobody_talks_to_ends() -> None:
+    """The end of what the coordinator says is the end, whether or not anything was said."""
+    with load_process() as child:
+        cast("BinaryIO", child.process.stdin).close()
+        with pytest.raises(EndOfTalkError):
+            child.hear()
+        assert (0, b"") == child.end()
+
+
+def test_nothing_is_left_when_a_load_has_run(embedded: Endpoint) -> None:
+    """Neither a process nor, on the way out by an exception, one that was standing by."""
+    trial = make_trial(replace(calm, processes=2))
+    with LocalPlace().standing_by(trial, embedded) as load:
+        assert 2 == len(load_processes(os.getpid()))
+        load.run()
+        assert [] == load_processes(os.getpid())
+        assert load.window.length_ns == trial.duration_ns
+    with pytest.raises(KeyboardInterrupt), LocalPlace().standing_by(trial, embedded):
+        raise KeyboardInterrupt
+    assert [] == load_processes(os.getpid())
+
+
+def test_a_process_sees_neither_our_secrets_nor_our_directory(
+    embedded: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file redis.py where the user stands is not our redis; passwords travel by pipe alone."""
+    (tmp_path / "redis.py").write_text("raise SystemExit('the wrong redis')\n")
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VALKEYBENCH_PASSWORD", CANARY)
+    monkeypatch.setenv("VALKEYBENCH_URL", f"valkey://:{CANARY}@localhost")
+    with LocalPlace().standing_by(make_trial(calm), embedded) as load:
+        (pid,) = load_processes(os.getpid())
+        shown = subprocess.run(["ps", "eww", "-p", str(pid)], check=True, capture_output=True)  # noqa: S607 - whichever there is
+        assert 0 < load.run().completed
+    assert embedded.password is not None
+    for secret in (CANARY, embedded.password.reveal()):
+        assert secret not in shown.stdout.decode()
+
+
+@on_linux
+def test_a_process_uses_the_cpus_it_is_given(embedded: Endpoint) -> None:
+    """A pinned trial runs there and nowhere else."""
+    cpu = frozenset([min(os.sched_getaffinity(0))])
+    with LocalPlace().standing_by(make_trial(calm, pin=cpu), embedded) as load:
+        (pid,) = load_processes(os.getpid())
+        assert cpu == os.sched_getaffinity(pid)
+        load.run()
+
+
+# --- how it goes badly ---
+
+
+def lost(trial: Trial, endpoint: Endpoint, harm: Callable[[], object] = lambda: None) -> LoadError:
+    """Run a trial, do harm once it stands by, and give how it failed."""
+    with pytest.raises(LoadError) as failed, LocalPlace().standing_by(trial, endpoint) as load:
+        harm()
+        load.run()
+    assert [] == load_processes(os.getpid())
+    assert ExitCode.LOAD == failed.value.exit_code
+    assert failed.value.remedy
+    return failed.value
+
+
+def test_a_pool_that_cannot_be_opened_is_said_with_its_kind(embedded: Endpoint) -> None:
+    """Before the load there is nothing to count: the run cannot begin."""
+    nobody = Endpoint(host="127.0.0.1", port=pick_free_port())
+    assert "connect_refused" in lost(make_trial(calm), nobody).message
+
+    stranger = replace(embedded, password=Secret(CANARY))
+    error = lost(make_trial(calm), stranger)
+    assert "auth" in error.message
+    assert CANARY not in error.message + error.remedy
+
+
+def test_a_process_that_is_killed_is_named(embedded: Endpoint) -> None:
+    """Which of them it was, and by which signal: before the start, and under way."""
+    trial = make_trial(replace(calm, processes=2), lasts_ns=60 * SECOND)
+
+    def kill_second() -> None:
+        os.kill(load_processes(os.getpid())[1], signal.SIGKILL)
+
+    error = lost(trial, embedded, kill_second)
+    assert "load process 1 ended by signal 9" in error.message
+
+    def kill_first_later() -> None:
+        first = load_processes(os.getpid())[0]
+        threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+
+    assert "load process 0 ended by signal 9" in lost(trial, embedded, kill_first_later).message
+
+
+def test_a_process_that_fails_tells_where(embedded: Endpoint) -> None:
+    """A bug of ours in a load process arrives with its traceback."""
+    trial = make_trial(calm, commands=("GET {1..0}",))
+    assert "ValueError: {1..0} counts backwards" in lost(trial, embedded).message
+
+
+def test_a_process_that_cannot_even_start_is_quoted(
+    embedded: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What it last said on standard error is in the message."""
+    (tmp_path / "valkeybench").mkdir()
+    (tmp_path / "valkeybench" / "__init__.py").write_text("raise ImportError('half installed')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    error = lost(make_trial(calm), embedded)
+    assert "load process 0 ended with exit code 1: ImportError: half installed" in error.message
+
+
+@pytest.mark.parametrize("then", ["signal.pause()", "load.run()"])
+def test_a_load_process_dies_with_its_coordinator(then: str) -> None:
+    """Even with one that is killed and cannot say goodbye; standing by and under way."""
+    with fake_server() as server:
+        coordinator = run_python(COORDINATOR.format(port=server.endpoint.port, then=then))
+        try:
+            assert coordinator.stdout is not None
+            assert "ready\n" == coordinator.stdout.readline()
+            (child,) = load_processes(coordinator.pid)
+            if then == "load.run()":
+                wait_until(lambda: server.count(lambda words: words[0] == "GET"))
+        finally:
+            coordinator.kill()
+            coordinator.communicate()
+        wait_until(lambda: not is_running(child))
+        wait_until(lambda: 0 == server.connected)

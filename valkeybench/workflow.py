@@ -28,7 +28,7 @@ from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
 from valkeybench.server.sampler import ServerSampler
-from valkeybench.server.session import open_server
+from valkeybench.server.session import open_server, open_servers
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
+    from valkeybench.server.serving import Serving
 
 _SAMPLE_EVERY_NS = 250 * MILLISECOND
 
@@ -51,13 +52,13 @@ class Watcher(Protocol):
     """Who is told how the work gets on."""
 
     def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:
-        """The server is there, and this is what will be done."""
+        """Hear that the server is there, and what will be done."""
 
     def trial_started(self, trial: Trial) -> None:
-        """A trial begins."""
+        """Hear that a trial begins."""
 
     def trial_done(self, trial: Trial, record: TrialRecord) -> None:
-        """A trial is measured and kept."""
+        """Hear that a trial is measured and kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,36 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     """
     prefix = f"valkeybench:{secrets.token_hex(4)}:"
     plan = make_plan(scenario, key_prefix=prefix)
-    with (
-        open_server(scenario.server, maxclients_needed=plan.most_connections) as endpoint,
-        ServerSampler(endpoint) as sampler,
-    ):
-        facts = sampler.facts()
-        check_room(plan, facts)
-        plan = plan.placed(place(scenario.pin, endpoint))
-        watcher.planned(plan, endpoint, facts)
-        book = Book(scenario, plan, facts, endpoint.address, endpoint.provider)
-        with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
-            status, stopped_by = _run_trials(book, endpoint, sampler, output, watcher)
+    status: Status | None = None
+    try:
+        with (
+            open_servers(
+                scenario.server,
+                maxclients_needed=plan.most_connections,
+                tls=scenario.axes.tls,
+            ) as serving,
+            ServerSampler(serving.endpoint()) as sampler,
+        ):
+            endpoint = serving.endpoint()
+            facts = sampler.facts()
+            check_room(plan, facts)
+            plan = plan.placed(place(scenario.pin, endpoint))
+            watcher.planned(plan, endpoint, facts)
+            book = Book(
+                scenario,
+                plan,
+                facts,
+                address=endpoint.address,
+                provider=endpoint.provider,
+                tls_provider=serving.tls_provider,
+            )
+            with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
+                status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
+    except ServerError as error:
+        if status is None:
+            raise
+        # A server of our own that has died says so last, and can say of what.
+        status, stopped_by = "failed", error
     cases = book.cases()
     finished = book.run_file(
         status,
@@ -121,7 +141,7 @@ def doctor(scenario: Scenario) -> list[Check]:
 
 def _run_trials(
     book: Book,
-    endpoint: Endpoint,
+    serving: Serving,
     sampler: ServerSampler,
     output: Path | None,
     watcher: Watcher,
@@ -131,22 +151,26 @@ def _run_trials(
         for trial in book.plan.trials:
             watcher.trial_started(trial)
             started = datetime.now(UTC)
-            seen, watch = _run_trial(trial, endpoint, sampler)
+            seen, watch = _run_trial(trial, serving.endpoint(tls=trial.case.tls), sampler)
             record = book.enter(trial, started, seen, watch)
             if output is not None:
                 # Until the last trial is in, whoever reads the file must see it is not whole.
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                raise ServerError(
-                    f"the server at {endpoint.address} went away during the run",
-                    remedy="what was measured until then is kept",
-                )
+                return "failed", _gone(serving.endpoint())
     except (LoadError, ServerError) as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
     return "complete", None
+
+
+def _gone(endpoint: Endpoint) -> ServerError:
+    return ServerError(
+        f"the server at {endpoint.address} went away during the run",
+        remedy="what was measured until then is kept",
+    )
 
 
 def _run_trial(

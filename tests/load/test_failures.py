@@ -43,9 +43,7 @@ with_and_without_a_pool = pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCK
 
 def fail(endpoint: Endpoint, case: Case, *, command: str = "GET key") -> Measurement:
     """Put a load on a server over connections that commands have to open."""
-    trial = make_trial(
-        case, lasts_ns=150 * MILLISECOND, prewarm=False, commands=(command,)
-    )
+    trial = make_trial(case, lasts_ns=150 * MILLISECOND, prewarm=False, commands=(command,))
     seen = drive_here(trial, endpoint)
     assert_adds_up(seen)
     failures = seen.histograms.get(Phase.FAILED)
@@ -214,10 +212,14 @@ def test_a_server_that_hangs_up_now_and_then() -> None:
 def test_failures_are_timed_apart(embedded: Endpoint) -> None:
     """A failed command is in no phase of the completed ones, in or out of a pool."""
     nobody = Endpoint(host="127.0.0.1", port=pick_free_port())
-    assert {Phase.FAILED} <= set(fail(nobody, few_handlers()).histograms) <= {
-        Phase.FAILED,
-        Phase.RESPONSE,  # one under way when the window closed
-    }
+    assert (
+        {Phase.FAILED}
+        <= set(fail(nobody, few_handlers()).histograms)
+        <= {
+            Phase.FAILED,
+            Phase.RESPONSE,  # one under way when the window closed
+        }
+    )
     assert Phase.FAILED not in fail(embedded, few_handlers(think=Think(MILLISECOND))).histograms
 
 

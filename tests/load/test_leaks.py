@@ -48,9 +48,7 @@ PATIENCE_NS = 50 * MILLISECOND
 
 
 @pytest.fixture(params=[TimedConnection, TimedUnixConnection, TimedTlsConnection])
-def serve(
-    request: pytest.FixtureRequest, tmp_path: Path, authority: Authority
-) -> Serve:
+def serve(request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Serve:
     """Give servers that each class of connection is the one to reach."""
 
     @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from tests.load.fakes import NOTHING, fake_server, to_commands
 from tests.load.loads import few_handlers, make_trial
 from tests.server.processes import ROOT, is_running, on_linux, run_python, wait_until
-from valkeybench.errors import ExitCode, LoadError
+from valkeybench.errors import ExitCode, LoadError, ServerError
 from valkeybench.load.places import LocalPlace
 from valkeybench.load.wire import (
     EndOfTalkError,
@@ -116,7 +116,9 @@ def load_processes(parent: int) -> list[int]:
         text=True,
     ).stdout
     rows = (line.split(None, 2) for line in listed.splitlines())
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "valkeybench.load" in args]
+    return [
+        int(pid) for pid, ppid, args in rows if int(ppid) == parent and "valkeybench.load" in args
+    ]
 
 
 # --- how it goes well ---
@@ -193,41 +195,56 @@ def test_a_process_uses_the_cpus_it_is_given(embedded: Endpoint) -> None:
 
 def lost(trial: Trial, endpoint: Endpoint, harm: Callable[[], object] = lambda: None) -> LoadError:
     """Run a trial, do harm once it stands by, and give how it failed."""
-    with pytest.raises(LoadError) as failed, LocalPlace().standing_by(trial, endpoint) as load:
-        harm()
-        load.run()
+
+    def run() -> None:
+        with LocalPlace().standing_by(trial, endpoint) as load:
+            harm()
+            load.run()
+
+    with pytest.raises(LoadError) as failed:
+        run()
     assert [] == load_processes(os.getpid())
     assert ExitCode.LOAD == failed.value.exit_code
     assert failed.value.remedy
     return failed.value
 
 
-def test_a_pool_that_cannot_be_opened_is_said_with_its_kind(embedded: Endpoint) -> None:
-    """Before the load there is nothing to count: the run cannot begin."""
-    nobody = Endpoint(host="127.0.0.1", port=pick_free_port())
-    assert "connect_refused" in lost(make_trial(calm), nobody).message
+def refused(endpoint: Endpoint) -> ServerError:
+    """Try to have a trial stand by, and give how the server refused it."""
+    trial = make_trial(replace(calm, processes=2))
+    with pytest.raises(ServerError) as failed, LocalPlace().standing_by(trial, endpoint):
+        pytest.fail("it stands by")
+    assert [] == load_processes(os.getpid())
+    assert failed.value.remedy
+    return failed.value
 
-    stranger = replace(embedded, password=Secret(CANARY))
-    error = lost(make_trial(calm), stranger)
+
+def test_a_pool_that_cannot_be_opened_is_the_server_s_refusal(embedded: Endpoint) -> None:
+    """Before the load there is nothing to count: the trial cannot begin, and says why."""
+    nobody = Endpoint(host="127.0.0.1", port=pick_free_port())
+    assert "connect_refused" in refused(nobody).message
+
+    error = refused(replace(embedded, password=Secret(CANARY)))
     assert "auth" in error.message
     assert CANARY not in error.message + error.remedy
 
 
 def test_a_process_that_is_killed_is_named(embedded: Endpoint) -> None:
     """Which of them it was, and by which signal: before the start, and under way."""
-    trial = make_trial(replace(calm, processes=2), lasts_ns=60 * SECOND)
+    case = replace(calm, processes=2)
 
     def kill_second() -> None:
         os.kill(load_processes(os.getpid())[1], signal.SIGKILL)
 
-    error = lost(trial, embedded, kill_second)
+    error = lost(make_trial(case), embedded, kill_second)
     assert "load process 1 ended by signal 9" in error.message
 
     def kill_first_later() -> None:
         first = load_processes(os.getpid())[0]
         threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
 
-    assert "load process 0 ended by signal 9" in lost(trial, embedded, kill_first_later).message
+    error = lost(make_trial(case, lasts_ns=60 * SECOND), embedded, kill_first_later)
+    assert "load process 0 ended by signal 9" in error.message
 
 
 def test_a_process_that_fails_tells_where(embedded: Endpoint) -> None:

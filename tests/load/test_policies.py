@@ -42,7 +42,9 @@ PHASES = {
 here_and_apart = pytest.mark.parametrize("drive", [drive_here, drive_apart])
 
 
-def connections_received(endpoint: Endpoint, load: Callable[[], Measurement]) -> tuple[Measurement, int]:
+def connections_received(
+    endpoint: Endpoint, load: Callable[[], Measurement]
+) -> tuple[Measurement, int]:
     """Put a load on a server; give what was seen, and the connections the server counted."""
     with ServerSampler(endpoint) as sampler:
         before = sampler.read().total_connections_received
@@ -180,7 +182,11 @@ def test_what_is_sent_is_what_was_asked_for() -> None:
         drive_here(trial, server.endpoint)
         sent = {heard.words for heard in server.heard if heard.words[0] in ("GET", "SET")}
     prefix = trial.key_prefix
-    assert {("GET", f"{prefix}a:1"), ("GET", f"{prefix}a:2"), ("SET", f"{prefix}b", "x" * 7)} == sent
+    assert {
+        ("GET", f"{prefix}a:1"),
+        ("GET", f"{prefix}a:2"),
+        ("SET", f"{prefix}b", "x" * 7),
+    } == sent
 
 
 def test_only_what_opens_has_opening_phases() -> None:

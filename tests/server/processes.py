@@ -48,7 +48,8 @@ class Traces:
 def client(endpoint: Endpoint) -> redis.Redis:
     """Make a client over a connection of its own that tries nothing twice."""
     kwargs: dict[str, Any] = endpoint.connection_kwargs()
-    return redis.Redis(**kwargs, single_connection_client=True, retry=Retry(NoBackoff(), 0))
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis(**kwargs, ssl=endpoint.tls, single_connection_client=True, retry=once)
 
 
 def traces_of(endpoint: Endpoint) -> Traces:

@@ -25,10 +25,11 @@ from tests.server.processes import (
     traces_of,
     wait_until,
 )
-from valkeybench.errors import ServerError
+from valkeybench.errors import ScenarioError, ServerError
 from valkeybench.scenario.model import Secret
-from valkeybench.server import embedded as module
-from valkeybench.server.embedded import embedded_server, find_server_binary, pick_free_port
+from valkeybench.server import guarded as module
+from valkeybench.server.binary import find_server_binary
+from valkeybench.server.embedded import embedded_server, pick_free_port
 from valkeybench.server.endpoint import Endpoint, Provider
 
 HOLD = """
@@ -73,6 +74,37 @@ def test_every_server_has_its_own_password(embedded: Endpoint) -> None:
     with embedded_server() as other:
         assert embedded.password != other.password
         assert traces_of(embedded).directory != traces_of(other).directory
+
+
+@pytest.mark.parametrize("username", ["joe", "o'b\"rien\\", "müller"])
+def test_only_the_user_asked_for_may_come_in(username: str) -> None:
+    """That user may do everything; whoever names none, or another, is refused."""
+    with embedded_server(username=username) as endpoint:
+        with closing(client(endpoint)) as asking:
+            assert username == asking.acl_whoami()
+            assert asking.config_set("maxmemory", 0)
+            assert asking.set("k", "v")
+            assert 0 == asking.publish("c", "m")
+        for name in (None, "default", "jim"):
+            with pytest.raises(redis.AuthenticationError):
+                client(replace(endpoint, username=name)).ping()
+        with pytest.raises(redis.AuthenticationError):
+            client(replace(endpoint, password=Secret("wrong"))).ping()
+
+
+def test_the_default_user_may_be_named() -> None:
+    """It is then not switched off."""
+    with embedded_server(username="default") as endpoint, closing(client(endpoint)) as asking:
+        assert "default" == asking.acl_whoami()
+        with pytest.raises(redis.AuthenticationError):
+            client(replace(endpoint, password=None)).ping()
+
+
+@pytest.mark.parametrize("username", ["", "a b", "a\nb", "a\x00b"])
+def test_a_name_no_user_can_have_is_refused(username: str) -> None:
+    """Before it becomes a line of configuration."""
+    with pytest.raises(ScenarioError, match="without blanks"):
+        embedded_server(username=username).__enter__()
 
 
 @on_linux
@@ -334,7 +366,7 @@ def test_a_server_that_repeats_its_configuration_does_not_tell_the_password(
 ) -> None:
     """Stars stand where the log has the password."""
     monkeypatch.setenv("VALKEYBENCH_SERVER", str(program(tmp_path / "parrot", "cat")))
-    with pytest.raises(ServerError, match=r"requirepass \*\*\*\n"):
+    with pytest.raises(ServerError, match=r"requirepass \*\*\*$"):
         embedded_server().__enter__()
 
 

@@ -31,7 +31,7 @@ class Guarded:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", guardian.__file__),
-                *(str(parent or os.getpid()), str(binary), str(home)),
+                *(str(parent or os.getpid()), str(home), str(binary), "-"),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -103,6 +103,30 @@ def test_the_server_gets_its_configuration_on_its_input(tmp_path: Path) -> None:
     guarded.tell(b'port 1\nsave ""\n\n')
     assert guarded.hear().startswith(b"started ")
     assert b'died\n1 -\nport 1\nsave ""\n' == guarded.ended()
+
+
+def test_files_lie_where_the_server_starts_and_are_nobody_elses(tmp_path: Path) -> None:
+    """They are there before it is, byte for byte, and gone when it is."""
+    content = bytes(range(256)) * 1000
+    guarded = Guarded(tmp_path, "ls -ld . *; cksum key.pem; cat")
+    guarded.tell(b"file %d key.pem\n" % len(content) + content + b"file 0 none\nport 1\n\n")
+    assert guarded.hear().startswith(b"started ")
+    died, *listing, sums, configuration = guarded.ended().splitlines()
+
+    assert [b"drwx------", b"-rw-------", b"-rw-------"] == [line.split()[0] for line in listing]
+    check = subprocess.run(["cksum"], input=content, check=True, capture_output=True)  # noqa: S607 - POSIX has it
+    assert (b"died", check.stdout.strip() + b" key.pem") == (died, sums)
+    assert b"port 1" == configuration
+
+
+@pytest.mark.parametrize("half", [b"file 10 key.pem\n12345", b"file 1 key.pem\n1port 1\n"])
+def test_half_an_order_leaves_no_file(tmp_path: Path, half: bytes) -> None:
+    """A parent that died while handing over a key has nothing written and nothing started."""
+    guarded = Guarded(tmp_path, f"touch {tmp_path}/started; {IDLE}")
+    guarded.tell(half)
+    guarded.hang_up()
+    assert b"" == guarded.ended()
+    assert not (tmp_path / "started").exists()
 
 
 def test_an_order_to_stop_may_come_at_once(tmp_path: Path) -> None:

@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _TRACE = "VALKEYBENCH_TRACE"
+_LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
+_LEFT = b"left at once; keys that begin with valkeybench: may be left on your server\n"
+_SHOW_CURSOR = b"\x1b[?25h\n"
+"""A progress bar hides it."""
 
 
 @contextmanager
 def ending_well() -> Iterator[None]:
     """Turn whatever stops a command into a message and an exit code; never a traceback.
 
-    SIGTERM and SIGHUP end a command as Ctrl-C does: what was measured is kept.
+    SIGTERM and SIGHUP end a command as Ctrl-C does: what was measured is kept. A second
+    Ctrl-C leaves at once.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _as_interrupt)
+    for number in (signal.SIGINT, *_LIKE_CTRL_C):
+        # What is ignored (under nohup, or in the background of a script) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         yield
     except ValkeybenchError as error:
@@ -66,10 +73,19 @@ def say_error(error: ValkeybenchError) -> None:
         typer.echo(f"  {error.remedy}", err=True)
 
 
-def _as_interrupt(number: int, _: FrameType | None) -> NoReturn:
-    # Once only: a second signal must find us leaving, not starting over.
-    signal.signal(number, signal.SIG_IGN)
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, _leave)
+    for number in _LIKE_CTRL_C:
+        # Who closes a terminal or ends a group sends them twice and means it once.
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _leave(_: int, __: FrameType | None) -> NoReturn:
+    """Leave without clearing up; what we started ends by itself when we are gone."""
+    # Not through sys.stderr, in whose lock we may have been interrupted.
+    os.write(sys.stderr.fileno(), (_SHOW_CURSOR if is_terminal() else b"") + _LEFT)
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def is_terminal() -> bool:

@@ -37,7 +37,7 @@ def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., N
         parameters = [*kept, *map(_parameter, fields)]
         with_flags.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_flags.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-        del with_flags.__wrapped__  # type: ignore[attr-defined]  # typer would look through to it
+        del with_flags.__wrapped__  # typer would look through to it
         return with_flags
 
     return add

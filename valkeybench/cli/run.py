@@ -13,6 +13,8 @@ from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
 from valkeybench.cli.progress import make_progress
 from valkeybench.errors import ExitCode
+from valkeybench.report.advice import recommendation_callouts
+from valkeybench.report.document import Document
 from valkeybench.report.run import run_document
 from valkeybench.results.store import check_writable, default_path
 from valkeybench.scenario.library import find_scenario, read_text
@@ -41,7 +43,11 @@ def run(
         outcome = workflow.run(scenario, output=path, watcher=progress)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")
-    show(run_document(outcome.run, path=None if path is None else str(path)), on_stderr=as_json)
+    if quiet:
+        document = Document(tuple(recommendation_callouts(outcome.run.recommendations)))
+    else:
+        document = run_document(outcome.run, path=None if path is None else str(path))
+    show(document, on_stderr=as_json)
     return _exit_code(outcome)
 
 

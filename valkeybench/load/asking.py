@@ -14,6 +14,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from valkeybench.load.connections import (
+    DelayedConnection,
+    DelayedTlsConnection,
+    DelayedUnixConnection,
     FairQueue,
     Lease,
     RaisingPool,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from valkeybench.server.endpoint import Endpoint
 
     AnyPool = RaisingPool | WaitingPool
+    AnyConnectionClass = type[redis.Connection | redis.UnixDomainSocketConnection]
 
 _BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.01, 1.0
 """What redis-py 8 uses for its own retries; here only when a scenario asks for retries."""
@@ -55,18 +59,20 @@ def client_settings(case: Case, endpoint: Endpoint, shared: Shared) -> dict[str,
     return settings
 
 
-def connection_class(endpoint: Endpoint) -> type[redis.Connection]:
-    """Choose the timed connection that reaches the endpoint."""
+def connection_class(endpoint: Endpoint, *, rtt_ns: int = 0) -> AnyConnectionClass:
+    """Choose the timed connection that reaches the endpoint, over an emulated distance or not."""
     if endpoint.path is not None:
-        return TimedUnixConnection
-    return TimedTlsConnection if endpoint.tls else TimedConnection
+        return DelayedUnixConnection if rtt_ns else TimedUnixConnection
+    if endpoint.tls:
+        return DelayedTlsConnection if rtt_ns else TimedTlsConnection
+    return DelayedConnection if rtt_ns else TimedConnection
 
 
 def make_pool(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool:
     """Build the pool a case's handlers share."""
     settings = {
         **client_settings(case, endpoint, ledger.shared),
-        "connection_class": connection_class(endpoint),
+        "connection_class": connection_class(endpoint, rtt_ns=case.rtt_ns),
         "max_connections": case.max_connections,
         "ledger": ledger,
     }
@@ -82,9 +88,7 @@ class CountingRetry(Retry):
     """redis-py's retry with a count."""
 
     def __init__(self, retries: int, shared: Shared) -> None:
-        backoff = ExponentialWithJitterBackoff(
-            base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS
-        )
+        backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS)
         super().__init__(backoff, retries)
         self._shared = shared
 
@@ -119,7 +123,7 @@ class SharedClient:
 
     def __init__(self, pool: AnyPool) -> None:
         self.lease = Lease(pool, pool.watched)
-        self.ask = redis.Redis(connection_pool=self.lease).execute_command
+        self.ask = redis.Redis(connection_pool=_as_pool(self.lease)).execute_command
 
 
 class SuccessiveClients:
@@ -132,7 +136,7 @@ class SuccessiveClients:
     def ask(self, *command: str) -> Any:
         """Build a client and send one command with it."""
         begun = clock()
-        client = redis.Redis(connection_pool=self.lease)
+        client = redis.Redis(connection_pool=_as_pool(self.lease))
         self._ledger.notes.construct += clock() - begun
         self.lease.opened = True
         return client.execute_command(*command)
@@ -144,7 +148,7 @@ class NoPool:
     def __init__(self, case: Case, endpoint: Endpoint, ledger: Ledger) -> None:
         self.lease = Lease()
         self._ledger = ledger
-        self._connection_class = connection_class(endpoint)
+        self._connection_class = connection_class(endpoint, rtt_ns=case.rtt_ns)
         self._settings = client_settings(case, endpoint, ledger.shared)
         if endpoint.tls:
             self._settings["ssl"] = True
@@ -158,7 +162,7 @@ class NoPool:
         own.connection_class = self._connection_class
         own.connection_kwargs["ledger"] = self._ledger
         self.lease.turn_to(own)
-        client.connection_pool = self.lease
+        client.connection_pool = _as_pool(self.lease)
         try:
             return client.execute_command(*command)
         finally:
@@ -189,6 +193,11 @@ class Tallied:
         if text in self.replies or len(self.replies) < self.MOST_REPLIES:
             self.replies[text] = self.replies.get(text, 0) + 1
         return reply
+
+
+def _as_pool(lease: Lease) -> Any:
+    """Let a lease stand where redis-py's types want the pool it views."""
+    return lease
 
 
 Asker = SharedClient | SuccessiveClients | NoPool | Tallied

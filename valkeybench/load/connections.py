@@ -8,10 +8,12 @@ closed. A command over a connection that is there runs redis-py's own code untou
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from queue import Empty, Full
 from threading import Lock
 from time import perf_counter_ns as clock
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -19,15 +21,21 @@ import redis
 from valkeybench.load.failures import REPLY_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Callable, Sequence, Sized
 
     from valkeybench.load.ledger import Ledger
     from valkeybench.measurement.histogram import Integers
 
+    _Mixed = redis.Connection
+else:
+    # What is mixed into redis-py's classes is none of them itself.
+    _Mixed = object
 
-class _Timed:
+
+class _Timed(_Mixed):
     """What timing adds to any of redis-py's connection classes."""
 
+    _sock: socket.socket | None  # type: ignore[assignment]  # redis-py's types know only the None
     notes_socket_itself = False
     """Whether the class says when there is a socket, or leaves it to `_connect` here."""
 
@@ -40,7 +48,7 @@ class _Timed:
     def _connect(self) -> socket.socket:
         notes = self._ledger.notes
         begun, tls_before = clock(), notes.tls_context + notes.tls
-        sock: socket.socket = super()._connect()  # type: ignore[misc]  # of the class mixed with
+        sock: socket.socket = super()._connect()
         lasted = clock() - begun
         notes.connect += lasted - (notes.tls_context + notes.tls - tls_before)
         self.opening_ns += lasted
@@ -59,31 +67,45 @@ class _Timed:
         send: Callable[..., Any] = self.send_command
         read: Callable[..., Any] = self.read_response
 
-        def counted_send(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's own
+        shared, asked = self._ledger.shared, ""
+
+        def counted_send(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            asked = _setup_name(args)
+            shared.asked_in_setup(asked)
             notes.round_trips += 1
             return send(*args, **kwargs)
 
-        def counted_read(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's own
+        def counted_read(*args: Any, **kwargs: Any) -> Any:
             try:
                 return read(*args, **kwargs)
             except REPLY_ERRORS:
+                shared.refused_in_setup(asked)
                 notes.refused += 1
                 raise
 
         # Shadowed for the length of the handshake only, so that no command pays for it.
-        self.send_command, self.read_response = counted_send, counted_read
+        self.send_command, self.read_response = counted_send, counted_read  # type: ignore[method-assign]
         try:
-            super().on_connect_check_health(check_health)  # type: ignore[misc]  # as above
+            super().on_connect_check_health(check_health)
         finally:
             del self.send_command, self.read_response
             lasted = clock() - begun
             notes.handshake += lasted
             self.opening_ns += lasted
 
-    def disconnect(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - redis-py's own
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
         if self._sock is not None:
             self._ledger.shared.closed()
-        super().disconnect(*args, **kwargs)  # type: ignore[misc]  # as above
+        super().disconnect(*args, **kwargs)
+
+
+def _setup_name(words: Sequence[Any]) -> str:
+    """Name a set-up command so that no argument of it is repeated: one may be a password."""
+    first, *rest = (str(word).upper() for word in words)
+    if first == "HELLO":
+        return "HELLO with AUTH" if "AUTH" in rest else first
+    return " ".join([first, *rest[:1]]) if first == "CLIENT" else first
 
 
 class TimedConnection(_Timed, redis.Connection):
@@ -111,7 +133,50 @@ class TimedTlsConnection(_Timed, redis.SSLConnection):
             raise
         self._ledger.notes.tls_context += observed.wrapped_at - begun
         self._ledger.notes.tls += clock() - observed.wrapped_at
+        self._ledger.notes.tls_round_trips += tls_round_trips(wrapped)
         return wrapped
+
+
+def tls_round_trips(sock: socket.socket) -> int:
+    """Count the round trips negotiating took: one in TLS 1.3, two before (RFC 8446, section 2)."""
+    version = sock.version() if isinstance(sock, ssl.SSLSocket) else None
+    return 1 if version == "TLSv1.3" else 2
+
+
+class _Delayed(_Mixed):
+    """What a network further away adds: one round trip wherever a real one would be waited for.
+
+    It sleeps after connecting, negotiating, and sending each command or pipeline. Whatever
+    sits on top times the sleep as part of the phase it falls in.
+    """
+
+    _ledger: Ledger
+
+    def _connect(self) -> socket.socket:
+        sock: socket.socket = super()._connect()
+        sleep(self._ledger.rtt_seconds)
+        return sock
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> socket.socket:
+        wrapped: socket.socket = super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]  # TLS only
+        sleep(self._ledger.rtt_seconds * tls_round_trips(wrapped))
+        return wrapped
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        super().send_packed_command(*args, **kwargs)
+        sleep(self._ledger.rtt_seconds)
+
+
+class DelayedConnection(_Timed, _Delayed, redis.Connection):
+    """A timed TCP connection over an emulated distance."""
+
+
+class DelayedUnixConnection(_Timed, _Delayed, redis.UnixDomainSocketConnection):
+    """A timed unix socket connection over an emulated distance."""
+
+
+class DelayedTlsConnection(TimedTlsConnection, _Delayed, redis.SSLConnection):
+    """A timed TLS connection over an emulated distance."""
 
 
 class _ObservedSocket(socket.socket):
@@ -152,7 +217,7 @@ class RaisingPool(_NotesConstruction, redis.ConnectionPool):
     @property
     def watched(self) -> Sized:
         """Give what a lease takes the length of when its handler asks: the taken ones."""
-        return self._in_use_connections  # type: ignore[no-any-return]  # redis-py's is untyped
+        return self._in_use_connections
 
     def in_use(self, lengths: Integers) -> Integers:
         """Turn those lengths into connections in use."""
@@ -187,7 +252,7 @@ class FairQueue:
         self._waiters: deque[_Waiter] = deque()
         self._lock = Lock()  # guards both; nothing is waited for while holding it
 
-    def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a queue holds anything
+    def put_nowait(self, item: Any) -> None:
         """Hand the item to the longest waiter, or keep it; raises Full."""
         with self._lock:
             if self._waiters:
@@ -197,7 +262,7 @@ class FairQueue:
             else:
                 raise Full
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ANN401, FBT001, FBT002 - queue.Queue's signature
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - queue.Queue's signature
         """Take an item, waiting up to `timeout` seconds (None: for ever); raises Empty."""
         with self._lock:
             if self.queue:
@@ -224,7 +289,7 @@ class _Waiter:
         self.served = Lock()
         self.served.acquire()
 
-    def serve(self, item: Any) -> None:  # noqa: ANN401 - a queue holds anything
+    def serve(self, item: Any) -> None:
         self.item = item
         self.served.release()
 
@@ -253,16 +318,16 @@ class Lease:
         self._take = pool.get_connection
         self._give = pool.release
 
-    def get_connection(self) -> redis.Connection:
+    def get_connection(self) -> Any:
         """Take a connection."""
         self.seen = len(self._watched)
-        connection = self._take()
+        connection: Any = self._take()
         if connection.opening_ns:
             self._claim(connection)
         self.held = clock()
         return connection
 
-    def release(self, connection: redis.Connection) -> None:
+    def release(self, connection: _Timed) -> None:
         """Give the connection back."""
         self.replied = clock()
         if connection.opening_ns:
@@ -272,10 +337,10 @@ class Lease:
             self._claim(connection)
         self._give(connection)
 
-    def _claim(self, connection: redis.Connection) -> None:
+    def _claim(self, connection: _Timed) -> None:
         connection.opening_ns = 0
         self.opened = True
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the pool has
+    def __getattr__(self, name: str) -> Any:
         """Be the pool in everything else."""
         return getattr(self._pool, name)

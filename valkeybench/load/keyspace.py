@@ -34,9 +34,7 @@ class Keyspace:
 
 
 @contextmanager
-def own_keyspace(
-    endpoint: Endpoint, scenario: Scenario, *, prefix: str
-) -> Iterator[Keyspace]:
+def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iterator[Keyspace]:
     """Load the keys that reads need, and remove every key the commands name afterwards.
 
     Raises ServerError when keys cannot be loaded. That they cannot be removed is no error:

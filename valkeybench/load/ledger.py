@@ -7,7 +7,10 @@ on its way wait here, per handler, until the handler collects them.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, fields
+
+from valkeybench.units import SECOND
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class OpeningNotes:
     handshake: int = 0
     connections: int = 0
     round_trips: int = 0
+    tls_round_trips: int = 0
     refused: int = 0
 
     def take(self) -> tuple[int, ...]:
@@ -40,19 +44,23 @@ _FIELDS = tuple(field.name for field in fields(OpeningNotes))
 class Ledger(threading.local):
     """One process's notes on connections; each thread sees its own `notes`."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, *, rtt_ns: int = 0) -> None:
         self.notes = OpeningNotes()
         self.shared = shared
+        self.rtt_seconds = rtt_ns / SECOND
+        """The emulated round trip of the network; 0 is none."""
 
 
 class Shared:
-    """Connections open now and at most, and retries, over all threads of the process."""
+    """Connections open now and at most, what they said, and retries: over all threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.open = 0
         self.open_max = 0
         self.retries = 0
+        self.setup: Counter[str] = Counter()
+        self.setup_refused: Counter[str] = Counter()
 
     def opened(self) -> None:
         """Note that a socket was opened."""
@@ -64,6 +72,16 @@ class Shared:
         """Note that a socket was closed."""
         with self._lock:
             self.open -= 1
+
+    def asked_in_setup(self, command: str) -> None:
+        """Note that a new connection sent a set-up command."""
+        with self._lock:
+            self.setup[command] += 1
+
+    def refused_in_setup(self, command: str) -> None:
+        """Note that the server answered a set-up command with an error."""
+        with self._lock:
+            self.setup_refused[command] += 1
 
     def retried(self) -> None:
         """Note that redis-py tried a command again."""

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from time import perf_counter_ns as clock
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-from valkeybench.errors import LoadError
+from valkeybench.errors import LoadError, ServerError
 from valkeybench.load.wire import (
     Crashed,
     EndOfTalkError,
@@ -48,7 +48,8 @@ class LocalPlace:
     def standing_by(self, trial: Trial, endpoint: Endpoint) -> Iterator[StandingLoad]:
         """Start a trial's processes and let them prewarm; leaving ends whatever still runs.
 
-        Raises LoadError when a load process is lost or cannot prewarm.
+        Raises LoadError when a load process is lost, ServerError when the server does not
+        let it prewarm.
         """
         with ExitStack() as processes:
             talks = [
@@ -95,7 +96,7 @@ class _LoadProcess:
             start_new_session=True,
         )
 
-    def __enter__(self) -> _LoadProcess:
+    def __enter__(self) -> Self:
         self.tell(self._order)
         return self
 
@@ -124,12 +125,14 @@ class _LoadProcess:
                 self._end_quietly()
             return message
         if isinstance(message, Refused):
-            raise LoadError(
+            raise ServerError(
                 f"the pool could not be opened before the load ({message.kind}): {message.words}",
-                remedy="ask for fewer connections, or see what the server refuses: `valkeybench doctor`",
+                remedy="ask for fewer connections; `valkeybench doctor` shows what is refused",
             )
         if isinstance(message, Crashed):
-            raise LoadError(f"the load process failed:\n{message.trace}", remedy="please report this")
+            raise LoadError(
+                f"the load process failed:\n{message.trace}", remedy="please report this"
+            )
         raise AssertionError(f"bug: the load process said {message!r}")
 
     def _end_quietly(self) -> None:
@@ -155,7 +158,5 @@ _PATIENCE_SECONDS = 5.0
 
 
 def _close(pipe: IO[bytes]) -> None:
-    try:
+    with suppress(BrokenPipeError):  # what was still to be said to a process that is gone
         pipe.close()
-    except BrokenPipeError:
-        pass  # what was still to be said to a process that is gone

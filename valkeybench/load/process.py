@@ -16,6 +16,7 @@ from typing import BinaryIO
 from valkeybench.load.driver import make_driver
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.preflight import raise_open_files_limit
+from valkeybench.load.punctual import be_punctual
 from valkeybench.load.wire import (
     Crashed,
     EndOfTalkError,
@@ -29,12 +30,14 @@ from valkeybench.load.wire import (
 )
 from valkeybench.measurement.recorder import Window
 
+
 def main() -> None:
     """Talk over standard input and output; anything printed goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides when we stop
     hear = sys.stdin.buffer
     tell = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    message: Seen | Refused | Crashed
     try:
         message = _serve(hear, tell)
     except EndOfTalkError:
@@ -50,6 +53,7 @@ def main() -> None:
 def _serve(hear: BinaryIO, tell: BinaryIO) -> Seen | Refused:
     order: Order = receive(hear)
     raise_open_files_limit()
+    be_punctual()
     if order.trial.pin is not None:
         os.sched_setaffinity(0, order.trial.pin)
     driver = make_driver(order.trial, order.endpoint, process=order.process)

@@ -6,7 +6,7 @@ import threading
 from itertools import cycle, islice
 from time import perf_counter_ns as clock
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.asking import Tallied, make_asker, make_pool
 from valkeybench.load.driver import Cost, summed_replies
@@ -58,7 +58,7 @@ class ThreadsDriver:
         self._grace_ns = grace_ns
         self._endpoint = endpoint
         self._process = process
-        self._ledger = Ledger(Shared())
+        self._ledger = Ledger(Shared(), rtt_ns=trial.case.rtt_ns)
         case = trial.case
         self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
         self._prewarm_rows: list[tuple[int, ...]] = []
@@ -73,7 +73,7 @@ class ThreadsDriver:
         taken = []
         try:
             for _ in range(self._pool.max_connections):
-                connection = self._pool.get_connection()
+                connection: Any = self._pool.get_connection()
                 connection.opening_ns = 0
                 taken.append(connection)
                 self._prewarm_rows.append(self._ledger.notes.take())
@@ -110,9 +110,7 @@ class ThreadsDriver:
             handlers.append(
                 _Handler(
                     Tallied(asker) if trial.tally_replies else asker,
-                    commands=islice(
-                        cycle(table), number * len(table) // case.concurrency, None
-                    ),
+                    commands=islice(cycle(table), number * len(table) // case.concurrency, None),
                     pauses=think_times(case.think, seed=f"{seed}/{number}"),
                     recorder=recorder,
                     ledger=self._ledger,
@@ -160,11 +158,11 @@ class ThreadsDriver:
             warmup=recorder.warmup,
             opened=recorder.opened,
             open_max=self._ledger.shared.open_max,
+            setup=dict(self._ledger.shared.setup),
+            setup_refused=dict(self._ledger.shared.setup_refused),
             in_use=recorder.in_use,
             handlers=tuple(sorted(handler.completed for handler in handlers)),
-            replies=summed_replies(
-                asker.replies for asker in askers if isinstance(asker, Tallied)
-            ),
+            replies=summed_replies(asker.replies for asker in askers if isinstance(asker, Tallied)),
             series=recorder.series,
             cpu_ns=cost.cpu_ns,
             voluntary_switches=cost.voluntary_switches,
@@ -258,11 +256,9 @@ class _Handler:
         )
 
     def _note_failed(self, begun: int, done: int, error: Exception) -> None:
-        *_, connections, round_trips, refused = self._ledger.notes.take()
+        what = self._ledger.notes.take()[len(OPENING) :]
         kind = _KIND_NUMBER[failure_kind(error)]
-        self._failed += FAILED_ROW.pack(
-            begun, done, self.asker.lease.seen, kind, connections, round_trips, refused
-        )
+        self._failed += FAILED_ROW.pack(begun, done, self.asker.lease.seen, kind, *what)
 
     def _hand_over(self, filled: int) -> None:
         with self._handing_over:

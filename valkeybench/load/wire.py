@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
 
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a load process is asked to do."""

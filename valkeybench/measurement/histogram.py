@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
 import zlib
 from dataclasses import dataclass, field
 from operator import mul
@@ -88,6 +89,9 @@ LAYOUT = Layout(3)
 SIZE = LAYOUT.size
 _LONGEST_PAYLOAD = 40 + 9 * SIZE
 """Bytes of the header, and of every counter at its longest."""
+_LAYOUT_FIELDS, _LAYOUT_FROM = struct.Struct(">IIQQ"), 8
+"""Where the header says it: offset of the first counter, digits, lowest and highest value."""
+_OUR_LAYOUT = (0, LAYOUT.digits, LOWEST_NS, HIGHEST_NS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,19 +215,12 @@ class Histogram:
         if len(text) > _LONGEST_TEXT:
             raise ResultError(f"a histogram of {len(text)} characters is none of ours")
         try:
-            _check_inflated(text)
+            _check_before_inflating(text)
             library = HdrHistogram.decode(text)
         except ResultError:
             raise
         except Exception as error:  # the library raises whatever zlib, base64 or ctypes raise
             raise ResultError(f"not an HdrHistogram V2 ({type(error).__name__})") from error
-        layout = (
-            library.lowest_trackable_value,
-            library.highest_trackable_value,
-            library.significant_figures,
-        )
-        if layout != (LOWEST_NS, HIGHEST_NS, LAYOUT.digits):
-            raise ResultError("the histogram has another layout than 1 ns to 1 h at 3 digits")
         counts = np.ctypeslib.as_array(library.counts).astype(np.int64)
         if counts.min() < 0 or counts.sum(dtype=np.float64) > _MOST_VALUES:
             raise ResultError("the histogram holds more than can have been recorded")
@@ -253,9 +250,11 @@ class Histogram:
         )
 
 
-def _check_inflated(text: str) -> None:
-    """Refuse what would inflate beyond any histogram of ours, before the library inflates it."""
+def _check_before_inflating(text: str) -> None:
+    """Refuse what would take more room than any histogram of ours, before the library does it."""
     compressed = base64.b64decode(text)[_COMPRESSED_FROM:]
     inflated = zlib.decompressobj().decompress(compressed, _LONGEST_PAYLOAD + 1)
     if len(inflated) > _LONGEST_PAYLOAD:
         raise ResultError("what is compressed there is too long to be a histogram of ours")
+    if _LAYOUT_FIELDS.unpack_from(inflated, _LAYOUT_FROM) != _OUR_LAYOUT:
+        raise ResultError("the histogram has another layout than 1 ns to 1 h at 3 digits")

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class Opening:
     """Connections opened: how many, and what setting them up took.
 
-    `round_trips` counts set-up commands that each waited for its reply; `refused` those
-    the server answered with an error.
+    `round_trips` counts set-up commands that each waited for its reply, `tls_round_trips`
+    those of negotiating TLS, and `refused` the set-up commands answered with an error.
     """
 
     connections: int = 0
     round_trips: int = 0
+    tls_round_trips: int = 0
     refused: int = 0
 
     def __add__(self, other: Opening) -> Opening:
@@ -35,6 +36,7 @@ class Opening:
         return Opening(
             self.connections + other.connections,
             self.round_trips + other.round_trips,
+            self.tls_round_trips + other.tls_round_trips,
             self.refused + other.refused,
         )
 
@@ -64,6 +66,8 @@ class Measurement:
     warmup: Opening = field(default_factory=Opening)
     opened: Opening = field(default_factory=Opening)
     open_max: int = 0
+    setup: Mapping[str, int] = field(default_factory=dict)
+    setup_refused: Mapping[str, int] = field(default_factory=dict)
     in_use: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     handlers: tuple[int, ...] = ()
     replies: Mapping[str, int] = field(default_factory=dict)
@@ -89,6 +93,8 @@ class Measurement:
         special: dict[str, Any] = {
             "failures": _tally(self.failures, other.failures),
             "replies": _tally(self.replies, other.replies),
+            "setup": _tally(self.setup, other.setup),
+            "setup_refused": _tally(self.setup_refused, other.setup_refused),
             "histograms": _merge(self.histograms, other.histograms),
             "prewarm": _merge(self.prewarm, other.prewarm),
             "in_use": _pad_add(self.in_use, other.in_use),

@@ -30,11 +30,11 @@ COMMAND_ROW = struct.Struct("5q")
 """A command over a connection that was there: begun, held, replied, done, and what it saw
 of the pool when it asked (a length the pool can turn into connections in use)."""
 
-OPENED_ROW = struct.Struct("13q")
+OPENED_ROW = struct.Struct("14q")
 """The same, and what was opened for it: the OPENING phases (0: did not happen), then how
-many connections, set-up round trips and refused set-up commands."""
+many connections, set-up and TLS round trips, and refused set-up commands."""
 
-FAILED_ROW = struct.Struct("7q")
+FAILED_ROW = struct.Struct("8q")
 """A failed command: begun, done, what it saw of the pool, kind, and what it opened."""
 
 KINDS = tuple(FailureKind)
@@ -95,14 +95,14 @@ class Recorder:
 
     def record_opened(self, packed: bytes | memoryview) -> int:
         """Count OPENED_ROWs; give how many completed in the window."""
-        rows = np.frombuffer(packed, np.int64).reshape(-1, 13)
+        rows = np.frombuffer(packed, np.int64).reshape(-1, 14)
         with self._lock:
             self._count_opened(rows[:, 3], rows[:, 10:])
             return self._record(rows[:, :5], rows[:, 5:10])
 
     def record_failed(self, packed: bytes | memoryview) -> None:
         """Count FAILED_ROWs."""
-        rows = np.frombuffer(packed, np.int64).reshape(-1, 7)
+        rows = np.frombuffer(packed, np.int64).reshape(-1, 8)
         with self._lock:
             self._count_opened(rows[:, 1], rows[:, 4:])
             begun, done, seen, kind = rows.T[:4]

@@ -29,7 +29,8 @@ Status = Literal["complete", "interrupted", "failed"]
 class Book:
     """Everything known about a run so far.
 
-    `address` is where the server is, without user or password; `provider` is who runs it.
+    `address` is where the server is, without user or password; `provider` is who runs it,
+    and `tls_provider` who does its TLS, where we know.
     """
 
     scenario: Scenario
@@ -37,6 +38,7 @@ class Book:
     facts: ServerFacts
     address: str
     provider: str
+    tls_provider: str | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _kept: dict[int, list[tuple[TrialRecord, Measurement]]] = field(default_factory=dict)
 
@@ -76,7 +78,12 @@ class Book:
         )
 
     def _server(self) -> dict[str, object]:
-        return {**plain(self.facts), "address": self.address, "provider": self.provider}
+        return {
+            **plain(self.facts),
+            "address": self.address,
+            "provider": self.provider,
+            "tls_provider": self.tls_provider,
+        }
 
     def _showable_scenario(self) -> Scenario:
         """Leave out who we are to the server: the URL goes without its user, and so do we."""

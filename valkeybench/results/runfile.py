@@ -63,8 +63,14 @@ class Connections(Record):
     open_max: Count
     setup_round_trips: Share | None = None
     """Set-up commands a new connection waited for, one after another (mean)."""
+    tls_round_trips: Share | None = None
+    """Round trips negotiating TLS took a new connection (mean)."""
     setup_refused: Share | None = None
-    """How many of those the server answered with an error (mean)."""
+    """How many of the set-up commands the server answered with an error (mean)."""
+    setup: dict[str, Count] = Field(default_factory=dict)
+    """Set-up commands sent, by name."""
+    refused: dict[str, Count] = Field(default_factory=dict)
+    """Set-up commands the server answered with an error, by name."""
 
 
 class InUse(Record):

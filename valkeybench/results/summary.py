@@ -204,7 +204,10 @@ def _connections(seen: Measurement) -> Connections:
         opened=seen.opened.connections,
         open_max=seen.open_max,
         setup_round_trips=opened.round_trips / known if known else None,
+        tls_round_trips=opened.tls_round_trips / known if known else None,
         setup_refused=opened.refused / known if known else None,
+        setup=dict(seen.setup),
+        refused=dict(seen.setup_refused),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from valkeybench.scenario import kinds
-from valkeybench.scenario.model import Clients, Driver, Handshake, Pool, TlsVersion
+from valkeybench.scenario.model import Clients, Driver, Handshake, KeyType, Pool, TlsVersion
 
 MOST_HANDLERS = 20_000
 
@@ -130,6 +130,33 @@ _LOAD_FIELDS = (
         section="load", key="pin", target="pin", kind=kinds.pinning(),
         help="CPUs: none, auto, or client=0,server=1 (the server only if it is ours).",
         flags=("--pin",), panel=LOAD_PANEL, default="none",
+    ),
+)  # fmt: skip
+
+_NETWORK_FIELDS = (
+    _axis(
+        "rtt", kinds.duration(zero=True),
+        "Round trip of an emulated network, added wherever a real one would be waited for.",
+        "--rtt", section="load", panel=LOAD_PANEL, default="0", attribute="rtt_ns",
+    ),
+    _axis(
+        "tls", kinds.tls(), "Connect over TLS: on, off, or both.",
+        "--tls", section="server", panel=SERVER_PANEL, default="off",
+    ),
+    Field(
+        section="server", key="tls_key", target="server.key_type",
+        kind=kinds.choice(KeyType, "key type"), flags=("--tls-key",), panel=SERVER_PANEL,
+        help="Key of our own server's certificate: ecdsa or rsa.", default="ecdsa",
+    ),
+    Field(
+        section="server", key="tls_version", target="server.tls_version",
+        kind=kinds.choice(TlsVersion, "TLS version"), flags=("--tls-version",),
+        panel=SERVER_PANEL, help="The only TLS version our own server speaks: 1.2 or 1.3.",
+    ),
+    Field(
+        section="server", key="mutual_tls", target="server.mutual_tls", kind=kinds.boolean(),
+        flags=("--mutual-tls",), panel=SERVER_PANEL,
+        help="Our own server asks clients for a certificate.", default="false",
     ),
 )  # fmt: skip
 
@@ -268,6 +295,6 @@ _SERVER_FIELDS = (
     ),
 )  # fmt: skip
 
-FIELDS = (*_TOP_FIELDS, *_LOAD_FIELDS, *_CLIENT_FIELDS, *_SERVER_FIELDS)
+FIELDS = (*_TOP_FIELDS, *_LOAD_FIELDS, *_NETWORK_FIELDS, *_CLIENT_FIELDS, *_SERVER_FIELDS)
 FLAGGED = tuple(field for field in FIELDS if field.flags)
 SECTIONS = ("server", "client", "load")

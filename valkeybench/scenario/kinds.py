@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -39,6 +39,8 @@ class Kind:
     convert: Callable[[Any], Any]
     schema: Mapping[str, Any]
     literal: Callable[[str], Any] = str
+    stands_for: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Words that mean several values at once, where several can be given."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -157,6 +159,21 @@ def boolean(*, inverted: bool = False) -> Kind:
     return Kind("BOOL", convert, {"type": "boolean"}, lambda text: words.get(text.lower(), text))
 
 
+def tls() -> Kind:
+    """Take whether connections go over TLS: on, off, or both."""
+    words = {"on": True, "off": False}
+
+    def convert(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        raise UnfitError(f"{_shown(value)} is neither on nor off", "write on, off or both")
+
+    schema = {"enum": [True, False, "on", "off", "both"]}
+    return Kind("WORD", convert, schema, stands_for={"both": (False, True)})
+
+
 def text(metavar: str = "TEXT") -> Kind:
     """Take any words, on one line or several."""
 
@@ -206,11 +223,12 @@ def command() -> Kind:
             raise UnfitError(
                 f"{_shown(value)} is no command", "write it as text: 'GET key:{0..99}'"
             )
+        words = _encodable(value)
         try:
-            parse_template(_encodable(value))
+            parse_template(words)
         except ValueError as error:
             raise UnfitError(str(error), "write one like 'GET key:{0..99}'") from None
-        return value
+        return words
 
     return Kind("COMMAND", convert, {"type": "string", "examples": ["GET key:{0..9999}"]})
 

@@ -67,6 +67,15 @@ class Distribution(StrEnum):
     CONSTANT = "constant"
 
 
+class KeyType(StrEnum):
+    """What kind of key a certificate has; it decides what a TLS handshake costs."""
+
+    ECDSA = "ecdsa"
+    """On the curve P-256."""
+    RSA = "rsa"
+    """Of 2048 bits."""
+
+
 class TlsVersion(StrEnum):
     """The least version of TLS to speak."""
 
@@ -142,6 +151,9 @@ class Case:
     connect_timeout_ns: int | None = 5 * SECOND
     decode_responses: bool = False
     retries: int = 0
+    tls: bool = False
+    rtt_ns: int = 0
+    """The round trip of an emulated network, on top of the real one; 0 emulates none."""
 
     @property
     def handlers(self) -> int:
@@ -188,16 +200,21 @@ class Axes:
     connect_timeout_ns: tuple[int | None, ...] = (5 * SECOND,)
     decode_responses: tuple[bool, ...] = (False,)
     retries: tuple[int, ...] = (0,)
+    tls: tuple[bool, ...] = (False,)
+    rtt_ns: tuple[int, ...] = (0,)
 
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
-        names = [axis.name for axis in fields(self)]
         seen: set[Case] = set()
-        for values in product(*(getattr(self, name) for name in names)):
-            case = Case(**dict(zip(names, values, strict=True))).meaningful()
-            if case not in seen:
-                seen.add(case)
-                yield case
+        for pool in self.pool:
+            meaning = Case(pool=pool).meaningful()
+            names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
+            lists = [(pool,) if name == "pool" else getattr(self, name) for name in names]
+            for values in product(*lists):
+                case = Case(**dict(zip(names, values, strict=True))).meaningful()
+                if case not in seen:
+                    seen.add(case)
+                    yield case
 
     def varied(self) -> tuple[str, ...]:
         """Name the axes that have more than one value."""
@@ -229,6 +246,12 @@ class ServerSettings:
     password: Secret | None = None
     client_name: str | None = None
     tls: TlsSettings = field(default_factory=TlsSettings)
+    key_type: KeyType = KeyType.ECDSA
+    """The certificates of a server of ours have keys of this kind."""
+    tls_version: TlsVersion | None = None
+    """The only version a server of ours speaks; None is 1.2 and 1.3."""
+    mutual_tls: bool = False
+    """Whether a server of ours asks its clients for a certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.fields import FIELDS, SECTIONS, Field
 from valkeybench.scenario.kinds import UnfitError, did_you_mean, legible
-from valkeybench.scenario.model import Scenario, Secret
+from valkeybench.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MOST_CASES = 500
+
+_VARIABLES = {"VALKEYBENCH_URL": "server.url", "VALKEYBENCH_PASSWORD": "server.password"}
 
 
 def parse_toml(text: str, *, source: str) -> dict[str, Any]:
@@ -45,16 +47,25 @@ def read_scenario(
     repeatable. Raises ScenarioError with every problem found.
     """
     reading = _Reading(source)
-    values = _from_environment(environment or {})
+    values = reading.environment(environment or {})
     values |= reading.document(document)
     values |= reading.flags(flags or {})
     scenario = replace(Scenario(), name=legible(name))
     for target, given in values.items():
         scenario = _set(scenario, target.split("."), given.value)
+    scenario = _over_tls_if_named(scenario, values)
     reading.check(scenario, values)
     if reading.problems:
         raise ScenarioError(reading.problems)
     return scenario
+
+
+def _over_tls_if_named(scenario: Scenario, values: Mapping[str, _Given]) -> Scenario:
+    """Take TLS for asked where the URL names it and nothing else was said."""
+    url = scenario.server.url or ""
+    if "axes.tls" in values or not url.lower().startswith(("valkeys:", "rediss:")):
+        return scenario
+    return replace(scenario, axes=replace(scenario.axes, tls=(True,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +86,33 @@ class _Reading:
     def note(self, place: str, reason: str, remedy: str = "") -> None:
         self.problems.append(Problem(place, reason, remedy))
 
+    def environment(self, environment: Mapping[str, str]) -> dict[str, _Given]:
+        """Convert what environment variables say, by target."""
+        found = {}
+        for variable, key in _VARIABLES.items():
+            field = next(field for field in FIELDS if field.path == key)
+            if environment.get(variable):
+                for converted in self._converted(field, environment[variable], variable):
+                    found[field.target] = _Given(variable, converted)
+        return found
+
     def document(self, document: Mapping[str, Any]) -> dict[str, _Given]:
         """Convert everything a document holds, by target."""
         by_path = {(field.section, field.key): field for field in FIELDS}
         found: dict[str, _Given] = {}
+        named: set[str] = set()
         for section, key, value in self._flatten(document):
             place = self._place(section, key)
             if (section, key) not in by_path:
                 self.note(place, "unknown key", _nearest_key(section, key))
                 continue
             field = by_path[section, key]
+            named.add(field.target)
             for converted in self._converted(field, value, place):
                 if field.target in found:
                     self.note(place, f"sets what {found[field.target].place} sets", "drop one")
                 found[field.target] = _Given(place, converted)
-        return self._with_address(found)
+        return self._with_address(found, named)
 
     def flags(self, flags: Mapping[str, str | Sequence[str]]) -> dict[str, _Given]:
         """Convert every flag given, by target."""
@@ -109,9 +132,8 @@ class _Reading:
     def check(self, scenario: Scenario, values: Mapping[str, _Given]) -> None:
         """Look for what is fine alone and wrong together."""
         # Counted no further than needed: a few long lists make more cases than fit in a life.
-        longest = max(len(getattr(scenario.axes, axis.name)) for axis in fields(scenario.axes))
         cases = islice(scenario.axes.cases(), MOST_CASES + 1)
-        if longest > MOST_CASES or sum(1 for _ in cases) > MOST_CASES:
+        if sum(1 for _ in cases) > MOST_CASES:
             self.note(self._source, f"makes more than {MOST_CASES} cases", "vary less at a time")
         tls = scenario.server.tls
         if tls.keyfile and not tls.certfile:
@@ -131,8 +153,8 @@ class _Reading:
             else:
                 yield "", key, value
 
-    def _with_address(self, found: dict[str, _Given]) -> dict[str, _Given]:
-        """Make a URL of host and port, which only a file can give."""
+    def _with_address(self, found: dict[str, _Given], named: set[str]) -> dict[str, _Given]:
+        """Make a URL of host and port, which only a file can give; `named` may be unfit."""
         host, port = found.pop("host", None), found.pop("port", None)
         if "server.url" in found:
             for given in filter(None, (host, port)):
@@ -142,7 +164,7 @@ class _Reading:
             shown = f"[{host.value.replace('%', '%25')}]" if ":" in host.value else host.value
             url = f"valkey://{shown}" + (f":{port.value}" if port is not None else "")
             found["server.url"] = _Given(host.place, url)
-        elif port is not None:
+        elif port is not None and not named & {"host", "server.url"}:
             self.note(port.place, "a port without a host", "give server.host, or server.url")
         return found
 
@@ -151,7 +173,7 @@ class _Reading:
         if not (field.axis or field.many):
             yield from self._convert(field, value, place)
             return
-        items = value if isinstance(value, list) else [value]
+        items = _spelt_out(field, value if isinstance(value, list) else [value])
         if not items:
             self.note(place, "the list is empty", "give at least one value")
             return
@@ -173,6 +195,16 @@ class _Reading:
         return f"{self._source}: {legible(path)}"
 
 
+def _spelt_out(field: Field, items: list[Any]) -> list[Any]:
+    """Put several values where one word stands for them."""
+    known = field.kind.stands_for
+    return [
+        each
+        for item in items
+        for each in (known.get(item, (item,)) if isinstance(item, str) else (item,))
+    ]
+
+
 def _nearest_key(section: str, key: str) -> str:
     """Name the key that was probably meant: this one elsewhere, or a similar one; else list all."""
     here = {field.key: field.path for field in FIELDS if field.section == section}
@@ -184,16 +216,6 @@ def _nearest_key(section: str, key: str) -> str:
         if close:
             return f"did you mean {known[close[0]]}?"
     return f"there are {', '.join(here.values())}"
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
-    found = {}
-    if environment.get("VALKEYBENCH_URL"):
-        found["server.url"] = _Given("VALKEYBENCH_URL", environment["VALKEYBENCH_URL"])
-    if environment.get("VALKEYBENCH_PASSWORD"):
-        secret = Secret(environment["VALKEYBENCH_PASSWORD"])
-        found["server.password"] = _Given("VALKEYBENCH_PASSWORD", secret)
-    return found
 
 
 def _set(record: Any, path: list[str], value: Any) -> Any:  # noqa: ANN401 - any record of the scenario

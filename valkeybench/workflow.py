@@ -22,12 +22,14 @@ from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
 from valkeybench.load.places import LocalPlace
 from valkeybench.load.preflight import check_room
+from valkeybench.load.trust import context_cost
 from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
 from valkeybench.server.sampler import ServerSampler
+from valkeybench.server.serving import TlsProvider
 from valkeybench.server.session import open_server, open_servers
 from valkeybench.units import MILLISECOND
 
@@ -100,6 +102,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 address=endpoint.address,
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
+                tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
                 status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
@@ -112,7 +115,12 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     finished = book.run_file(
         status,
         warnings=[
-            *run_notes(facts, endpoint.trust, left_behind=keyspace.left_behind),
+            *run_notes(
+                facts,
+                serving.tls.trust if serving.tls else None,
+                left_behind=keyspace.left_behind,
+                relayed=serving.tls_provider is TlsProvider.RELAY,
+            ),
             *health(cases),
         ],
         recommendations=recommend(cases),

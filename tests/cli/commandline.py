@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from valkeybench.server.endpoint import Endpoint
 
-TINY = tuple("--duration 300ms --warmup 100ms --repeats 1 -c 4 -m 2 --think 1ms".split())
+TINY = (
+    *("--duration", "300ms", "--warmup", "100ms", "--repeats", "1"),
+    *("-c", "4", "-m", "2", "--think", "1ms"),
+)
 """A load that is over soon."""
 
 _NOT_INHERITED = ("VALKEYBENCH_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "TTY_")
@@ -108,7 +111,7 @@ def running(directory: Path, *words: str, **variables: str) -> Iterator[Running]
         stderr=subprocess.PIPE,
         text=True,
         # Tests that run in the background of a script inherit that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     family: set[int] = set()
     try:

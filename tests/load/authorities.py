@@ -29,7 +29,7 @@ class Authority:
 
 
 def make_authority(directory: Path) -> Authority:
-    """Make an authority, with a server's certificate signed by it; keep its own in the directory."""
+    """Make an authority that has signed a server's certificate; keep its own in the directory."""
     signer = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     signer.issue_cert("127.0.0.1").configure_cert(context)

@@ -43,7 +43,7 @@ def make_trial(
 
 def few_handlers(**changes: Any) -> Case:  # noqa: ANN401 - any attribute of a case
     """Make a case with three handlers over two connections that never pause."""
-    usual = {"concurrency": 3, "max_connections": 2, "think": NO_PAUSE}
+    usual: dict[str, Any] = {"concurrency": 3, "max_connections": 2, "think": NO_PAUSE}
     return Case(**usual | changes)
 
 

@@ -170,7 +170,7 @@ class LateLock:
         self._lock = threading.Lock()
         self._meanwhile = meanwhile
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as threading.Lock
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT002 - as threading.Lock
         """Take it; run out of patience when there is any."""
         if timeout >= 0:
             self._meanwhile()

@@ -1,4 +1,4 @@
-"""Every socket that is opened is closed and counted as closed, and no stuck handler holds a load up."""
+"""Every socket that is opened is closed, and counted so; no stuck handler holds a load up."""
 
 from __future__ import annotations
 

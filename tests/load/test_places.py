@@ -1,4 +1,4 @@
-"""Load processes: fresh, alone with their pipes, heard when they fail, and gone when nobody listens."""
+"""Load processes are fresh, are heard when they fail, and go when nobody listens."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,7 +149,7 @@ def test_the_server_says_over_which_connections_commands_came(
     embedded: Endpoint, clients: Clients
 ) -> None:
     """Replies to CLIENT ID name as many connections as the pool has; without one, each is new."""
-    tallied = {"commands": ("CLIENT ID",), "tally_replies": True}
+    tallied: dict[str, Any] = {"commands": ("CLIENT ID",), "tally_replies": True}
     pooled = few_handlers(pool=Pool.FAIR, clients=clients)
     seen = drive_here(make_trial(pooled, **tallied), embedded)
     assert 2 == len(seen.replies)

@@ -17,10 +17,13 @@ _NOT_PERMITTED = {
 }
 
 
-def run_notes(facts: ServerFacts, trust: TlsSettings, *, left_behind: str) -> list[RunWarning]:
+def run_notes(
+    facts: ServerFacts, trust: TlsSettings | None, *, left_behind: str, relayed: bool = False
+) -> list[RunWarning]:
     """Say what the server did not permit, whether it was verified, and which keys remain.
 
-    `left_behind` names the keys that could not be removed and why; empty when all were.
+    `trust` is how TLS was verified, None without TLS; `relayed` says that a relay of ours did
+    the server's TLS. `left_behind` names the keys that could not be removed and why.
     """
     notes = [
         RunWarning(
@@ -31,7 +34,16 @@ def run_notes(facts: ServerFacts, trust: TlsSettings, *, left_behind: str) -> li
         for command, (effect, rights) in _NOT_PERMITTED.items()
         if command in facts.missing
     ]
-    if facts.tls and not trust.verify:
+    if relayed:
+        notes.append(
+            RunWarning(
+                code="tls_relay",
+                message="no server with TLS was found, so a relay of ours did the TLS: what TLS "
+                "costs the server is not in its figures",
+                remedy="install a valkey-server built with TLS, or name one by VALKEYBENCH_SERVER",
+            )
+        )
+    if trust is not None and not trust.verify:
         notes.append(
             RunWarning(
                 code="insecure",

@@ -13,6 +13,7 @@ from valkeybench.report.connections import (
 )
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
+from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_table
 from valkeybench.report.phases import phase_block
@@ -43,6 +44,7 @@ def run_document(run: RunFile, *, path: str | None) -> Document:
         _results(run, names),
         _time(run, names),
         _opening_cost(run, names),
+        _distance(run),
         _connections(run, names),
         _spread(run, names),
         _in_use(run, names),
@@ -144,9 +146,16 @@ def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
 
 
 def _opening_cost(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
-    blocks = list(opening_blocks(run.cases, names))
+    blocks = [*opening_blocks(run.cases, names), *setup_blocks(run)]
     if blocks:
         yield Heading(text="What opening a connection costs")
+        yield from blocks
+
+
+def _distance(run: RunFile) -> Iterable[Block]:
+    blocks = list(distance_blocks(run.cases))
+    if blocks:
+        yield Heading(text="What distance costs (emulated)")
         yield from blocks
 
 

@@ -30,7 +30,8 @@ class Book:
     """Everything known about a run so far.
 
     `address` is where the server is, without user or password; `provider` is who runs it,
-    and `tls_provider` who does its TLS, where we know.
+    and `tls_provider` who does its TLS, where we know. `tls_context` is what building a TLS
+    context takes here, where TLS is used.
     """
 
     scenario: Scenario
@@ -39,6 +40,7 @@ class Book:
     address: str
     provider: str
     tls_provider: str | None = None
+    tls_context: dict[str, int] | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _kept: dict[int, list[tuple[TrialRecord, Measurement]]] = field(default_factory=dict)
 
@@ -70,7 +72,8 @@ class Book:
             tool=Tool(version=__version__),
             created=self.created.isoformat(timespec="seconds"),
             status=status,
-            environment=read_environment() | {"server": self._server()},
+            environment=read_environment()
+            | {"server": self._server(), "tls_context": self.tls_context},
             scenario=plain(self._showable_scenario()),
             warnings=list(warnings),
             cases=self.cases(),

@@ -1,0 +1,91 @@
+"""What a new connection has to go through before its first command, counted step by step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from valkeybench.analysis.cases import seen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.analysis.cases import SeenCase
+    from valkeybench.results.runfile import CaseRecord
+
+_DECIDING = ("tls", "handshake", "protocol")
+"""The axes that decide what a new connection has to do."""
+
+
+_ORDER = (
+    "HELLO with AUTH",
+    "HELLO",
+    "AUTH",
+    "CLIENT MAINT_NOTIFICATIONS",
+    "CLIENT SETNAME",
+    "CLIENT SETINFO",
+    "SELECT",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A kind of round trip: how many a new connection makes (mean), and how many are refused."""
+
+    name: str
+    round_trips: float
+    refused: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The steps of opening a connection, for all cases that open theirs alike."""
+
+    axes: dict[str, object]
+    connections: int
+    steps: tuple[Step, ...]
+
+    @property
+    def round_trips(self) -> float:
+        """Give the round trips of a new connection before its first command."""
+        return sum(step.round_trips for step in self.steps)
+
+
+def setups(records: Sequence[CaseRecord]) -> list[Setup]:
+    """Count the steps for each way of opening connections that was measured."""
+    alike: dict[tuple[object, ...], list[SeenCase]] = defaultdict(list)
+    for case in seen(records):
+        alike[tuple(case.record.axes.get(name) for name in _DECIDING)].append(case)
+    found = (_setup(cases) for cases in alike.values())
+    return [setup for setup in found if setup is not None]
+
+
+def _setup(cases: Sequence[SeenCase]) -> Setup | None:
+    # One case is enough, and the one with most connections is the surest.
+    case = max(cases, key=_opened)
+    connections, count = case.summary.connections, _opened(case)
+    if not count or not connections.setup:
+        return None
+    steps = [Step(name="TCP", round_trips=1.0)]
+    if connections.tls_round_trips:
+        steps.append(Step(name="TLS", round_trips=connections.tls_round_trips))
+    steps += [
+        Step(
+            name=name,
+            round_trips=asked / count,
+            refused=connections.refused.get(name, 0) / count,
+        )
+        for name, asked in sorted(connections.setup.items(), key=_turn)
+    ]
+    axes = {name: case.record.axes.get(name) for name in _DECIDING}
+    return Setup(axes=axes, connections=count, steps=tuple(steps))
+
+
+def _turn(step: tuple[str, int]) -> int:
+    """Give a set-up command's turn in redis-py's handshake; unknown ones come last."""
+    return _ORDER.index(step[0]) if step[0] in _ORDER else len(_ORDER)
+
+
+def _opened(case: SeenCase) -> int:
+    return case.summary.connections.prewarmed + case.summary.connections.opened

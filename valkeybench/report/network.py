@@ -1,0 +1,133 @@
+"""What the network has to do with it: round trips of a new connection, TLS, and distance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from valkeybench.analysis.latency import latency_lines
+from valkeybench.analysis.setup import setups
+from valkeybench.measurement.metrics import OPENING, Phase
+from valkeybench.report.document import Align, Cell, Column, Command, Note, Paragraph, Table
+from valkeybench.report.labels import axes_labels
+from valkeybench.units import format_duration, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from valkeybench.analysis.setup import Setup, Step
+    from valkeybench.report.document import Block
+    from valkeybench.results.runfile import CaseRecord, RunFile
+
+_LARGER_PART = 0.5
+"""Share of opening a connection from which one phase is the larger part of it."""
+
+_AVOIDABLE = frozenset({"CLIENT MAINT_NOTIFICATIONS", "CLIENT SETINFO"})
+
+_MINIMAL_HANDSHAKE = (
+    "driver_info=None, maint_notifications_config=MaintNotificationsConfig(enabled=False)"
+)
+
+
+def setup_blocks(run: RunFile) -> Iterable[Block]:
+    """Count the round trips of a new connection, and say which can be spared."""
+    found = setups(run.cases)
+    for label, setup in zip(axes_labels([s.axes for s in found]), found, strict=True):
+        where = f" ({label})" if len(found) > 1 else ""
+        steps = ", ".join(map(_step, setup.steps))
+        yield Paragraph(
+            text=f"A new connection{where} costs {_number(setup.round_trips)} round trips: {steps}."
+        )
+    spared = max((_avoidable(setup) for setup in found), default=0.0)
+    if spared:
+        yield Paragraph(
+            text=f"{_number(spared)} of them can be spared (--handshake minimal): give redis-py "
+            f"{_MINIMAL_HANDSHAKE}."
+        )
+    yield from _tls_context(run)
+
+
+def distance_blocks(cases: Sequence[CaseRecord]) -> Iterable[Block]:
+    """Show how response time grows with the emulated round trip, a line for each policy."""
+    lines = latency_lines(cases)
+    if not lines:
+        return
+    rows = tuple(
+        (
+            Cell(label),
+            Cell(format_duration(max(line.base_ns, 0.0))),
+            Cell(f"{line.round_trips:.2f}"),
+            Cell("–" if line.counted is None else _number(line.counted)),
+        )
+        for label, line in zip(axes_labels([line.axes for line in lines]), lines, strict=True)
+    )
+    yield Table(
+        columns=(
+            Column(title="case", align=Align.LEFT),
+            Column(title="a: without distance"),
+            Column(title="k: round trips, fitted"),
+            Column(title="counted"),
+        ),
+        rows=rows,
+        notes=(
+            Note("response p50 = a + k × rtt, fitted by least squares. The distance is emulated:"),
+            Note("added in the client wherever a real network would be waited for."),
+        ),
+    )
+
+
+def _step(step: Step) -> str:
+    times = "" if abs(step.round_trips - 1) < 0.01 else f" × {_number(step.round_trips)}"  # noqa: PLR2004 - once
+    refused = " (refused)" if step.refused >= step.round_trips > 0 else ""
+    return f"{step.name}{times}{refused}"
+
+
+def _avoidable(setup: Setup) -> float:
+    return sum(step.round_trips for step in setup.steps if step.name in _AVOIDABLE)
+
+
+def _tls_context(run: RunFile) -> Iterable[Block]:
+    """Say so when building the TLS context is the larger part of opening a connection."""
+    for case in run.cases:
+        share, context = _context_share(case)
+        if share < _LARGER_PART:
+            continue
+        yield Paragraph(
+            text=f"Building the TLS context took {format_duration(context)}, "
+            f"{format_percent(share)} of opening a connection: redis-py builds one for every "
+            f"connection, and reads the system's CA certificates for it.{_measured_remedy(run)}"
+        )
+        yield Command(
+            words=("export", "SSL_CERT_FILE=/path/to/your-ca.pem"),
+            purpose="Keep connections, or let OpenSSL read only the CA that you need:",
+        )
+        return
+
+
+def _context_share(case: CaseRecord) -> tuple[float, float]:
+    phases: Mapping[str, float] = {
+        name: phase.mean_ns * phase.count
+        for name, phase in (case.summary.phases if case.summary else {}).items()
+    }
+    total = sum(phases.get(phase, 0.0) for phase in OPENING)
+    context = phases.get(Phase.TLS_CONTEXT, 0.0)
+    if not total or case.summary is None or not context:
+        return 0.0, 0.0
+    return context / total, case.summary.phases[Phase.TLS_CONTEXT].mean_ns
+
+
+def _measured_remedy(run: RunFile) -> str:
+    """Say what building a context costs here with nothing else going on, both ways."""
+    cost = run.environment.get("tls_context")
+    if not isinstance(cost, dict):
+        return ""
+    shipped, lean = cost.get("system_ns"), cost.get("own_ca_ns")
+    if not isinstance(shipped, int) or not isinstance(lean, int):
+        return ""
+    return (
+        f" Alone on this machine one takes {format_duration(shipped)}, and "
+        f"{format_duration(lean)} when SSL_CERT_FILE names a single CA."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"  # noqa: PLR2004 - one decimal

@@ -37,7 +37,7 @@ HANDLERS = 20
 MANY_TRIALS = ("run", *TINY, "--pool", "blocking", "--repeats", "100", "-o", "run.json")
 """A run that takes minutes."""
 
-MANY_LONG_TRIALS = (*MANY_TRIALS, "--duration", "2s", "-c", str(HANDLERS), "-m", "4")
+MANY_LONG_TRIALS = (*MANY_TRIALS, "--duration", "1500ms", "-c", str(HANDLERS), "-m", "4")
 """One of which is easily caught half-way."""
 
 SOON_SECONDS = 5

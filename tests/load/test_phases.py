@@ -102,6 +102,39 @@ def test_what_an_endpoint_asks_for_is_said_in_the_handshake(
     assert len(said) == seen.prewarmed.round_trips
 
 
+def test_set_up_commands_are_counted_by_name_and_without_arguments() -> None:
+    """What the server hears is what the measurement names, and no password is in it."""
+    case = replace(one_handler, pool=Pool.NONE)
+    with fake_server() as server:
+        endpoint = replace(server.endpoint, password=Secret("word"), client_name="me", db=3)
+        seen = drive_here(make_trial(case), endpoint)
+    each = seen.opened.connections
+    assert {
+        "HELLO with AUTH": each,
+        "CLIENT MAINT_NOTIFICATIONS": each,
+        "CLIENT SETNAME": each,
+        "CLIENT SETINFO": 2 * each,
+        "SELECT": each,
+    } == seen.setup
+    assert {"CLIENT MAINT_NOTIFICATIONS": each} == seen.setup_refused
+    assert server.count(is_setup) == sum(seen.setup.values()) == seen.opened.round_trips
+
+
+@pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCKING])
+def test_an_emulated_distance_adds_a_round_trip_wherever_one_is_waited_for(pool: Pool) -> None:
+    """To connecting, to each set-up command and to the command: on top of the server's own time."""
+    rtt_ns = 15 * MILLISECOND
+    case = replace(one_handler, pool=pool, rtt_ns=rtt_ns)
+    with fake_server(delayed) as server:
+        seen = drive_here(make_trial(case, prewarm=False), server.endpoint)
+    assert 0 < seen.completed
+    assert rtt_ns <= shortest(seen, Phase.CONNECT)
+    assert 4 * (rtt_ns + SETUP_NS) <= shortest(seen, Phase.HANDSHAKE)
+    assert rtt_ns + COMMAND_NS <= shortest(seen, Phase.COMMAND)
+    assert rtt_ns > shortest(seen, Phase.CONSTRUCT)
+    assert_adds_up(seen)
+
+
 def test_prewarming_is_timed_and_counted_apart() -> None:
     """What the pool took to open is known phase by phase, and no command is charged with it."""
     case = few_handlers(pool=Pool.BLOCKING, concurrency=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
+from tests.load.authorities import make_authority
 from tests.load.fakes import Answer, Words, fake_server, is_setup, usual
 from tests.load.loads import assert_adds_up, drive_here, few_handlers, make_trial
 from tests.server.processes import wait_until
@@ -58,6 +60,24 @@ def test_the_phases_of_opening_are_told_apart(authority: Authority, pool: Pool) 
     assert 4 * SETUP_NS <= shortest[Phase.HANDSHAKE]
     assert 4 * SETUP_NS > shortest[Phase.TLS]
     assert_adds_up(seen)
+
+
+@pytest.mark.parametrize(
+    ("version", "round_trips"), [(ssl.TLSVersion.TLSv1_2, 2), (ssl.TLSVersion.TLSv1_3, 1)]
+)
+def test_negotiating_takes_as_many_round_trips_as_its_version(
+    tmp_path: Path, version: ssl.TLSVersion, round_trips: int
+) -> None:
+    """They are counted for every connection, and each costs its time over a distance."""
+    authority, rtt_ns = make_authority(tmp_path), 15 * MILLISECOND
+    authority.context.maximum_version = version
+    with fake_server(tls=authority.context) as server:
+        case = few_handlers(pool=Pool.RAISING, concurrency=1, rtt_ns=rtt_ns)
+        seen = drive_here(make_trial(case), authority.trusted(server.endpoint))
+    assert 2 * round_trips == seen.prewarmed.tls_round_trips
+    assert round_trips * rtt_ns <= (seen.prewarm[Phase.TLS].minimum or 0)
+    assert rtt_ns <= (seen.prewarm[Phase.CONNECT].minimum or 0)
+    assert rtt_ns > (seen.prewarm[Phase.TLS_CONTEXT].minimum or 0)
 
 
 def test_prewarming_over_tls_is_timed_like_any(authority: Authority) -> None:

@@ -28,7 +28,7 @@ anything = durations | st.integers(-5, HIGHEST_NS + 5) | st.integers(-(2**60), 2
 
 histograms = st.lists(anything, max_size=6).map(Histogram.of)
 counts = st.integers(0, 1000)
-openings = st.builds(Opening, counts, counts, counts)
+openings = st.builds(Opening, *[counts] * len(fields(Opening)))
 
 
 def tallies(names: type[FailureKind] | list[str]) -> st.SearchStrategy[dict[str, int]]:
@@ -71,6 +71,8 @@ measurements = st.builds(
     in_use=st.lists(counts, max_size=4).map(lambda some: np.array(some, np.int64)),
     handlers=st.lists(counts, max_size=4).map(lambda some: tuple(sorted(some))),
     replies=tallies(["1", "2", "OK"]),
+    setup=tallies(["HELLO", "SELECT"]),
+    setup_refused=tallies(["HELLO", "SELECT"]),
     series=serieses(),
     cpu_ns=counts,
     voluntary_switches=counts,

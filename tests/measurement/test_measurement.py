@@ -29,7 +29,7 @@ def test_grouping_does_not_show(a: Measurement, b: Measurement, c: Measurement) 
 def test_order_does_not_show(a: Measurement, b: Measurement) -> None:
     """Addition is commutative, down to the order in which things are listed."""
     assert [] == differences(a + b, b + a)
-    for name in ("failures", "replies", "histograms", "prewarm"):
+    for name in ("failures", "replies", "setup", "histograms", "prewarm"):
         assert list(getattr(a + b, name)) == list(getattr(b + a, name))
 
 
@@ -58,7 +58,7 @@ def test_what_adds_up() -> None:
         histograms={Phase.COMMAND: Histogram.of([5])},
         in_use=np.array([1, 2], np.int64),
         handlers=(1, 5),
-        opened=Opening(1, 2, 3),
+        opened=Opening(connections=1, round_trips=2, tls_round_trips=2, refused=3),
         replies={"1": 1},
         open_max=4,
     )
@@ -68,7 +68,7 @@ def test_what_adds_up() -> None:
         histograms={Phase.COMMAND: Histogram.of([7]), Phase.RELEASE: Histogram.of([1])},
         in_use=np.array([1, 1, 1], np.int64),
         handlers=(0, 3),
-        opened=Opening(1, 1, 1),
+        opened=Opening(connections=1, round_trips=1, refused=1),
         replies={"2": 1, "1": 1},
         open_max=3,
     )
@@ -82,7 +82,7 @@ def test_what_adds_up() -> None:
     } == both.histograms
     assert [2, 3, 1] == both.in_use.tolist()
     assert (0, 1, 3, 5) == both.handlers
-    assert Opening(2, 3, 4) == both.opened
+    assert both.opened == Opening(connections=2, round_trips=3, tls_round_trips=2, refused=4)
     assert {"1": 2, "2": 1} == both.replies
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.measurement.measurements import differences
+from tests.measurement.measurements import differences, openings
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Opening
 from valkeybench.measurement.metrics import OPENING, PARTS, FailureKind, Phase
@@ -34,6 +34,7 @@ OPENS = 5 * SECOND
 CLOSES = OPENS + 350 * MILLISECOND
 WINDOW = Window(OPENS, CLOSES)
 CAPACITY = 4
+ONE = Opening(connections=1, round_trips=4, refused=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ class Sample:
     command: int = 0
     release: int = 0
     seen: int = 0
-    what: tuple[int, int, int] = (1, 4, 1)
-    """Connections, round trips and refusals, if anything was opened."""
+    what: Opening = ONE
+    """What was counted while opening, if anything was opened."""
 
     @property
     def service(self) -> int:
@@ -70,7 +71,7 @@ class Sample:
             return COMMAND_ROW.pack(*instants)
         phases = dict(zip(OPENING, self.opening, strict=True))
         phases[Phase.CONNECT] += self.reopening
-        return OPENED_ROW.pack(*instants, *phases.values(), *self.what)
+        return OPENED_ROW.pack(*instants, *phases.values(), *astuple(self.what))
 
     def record(self, recorder: Recorder) -> int:
         """Feed it."""
@@ -94,7 +95,7 @@ def samples(draw: st.DrawFn) -> Sample:
         command=draw(times),
         release=draw(times),
         seen=draw(st.integers(0, CAPACITY)),
-        what=draw(st.tuples(*[st.integers(0, 9)] * 3)),
+        what=draw(openings),
     )  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def total(histograms: dict[Phase, Histogram], phase: Phase) -> int:
 def fail(recorder: Recorder, *, begun: int, done: int, **more: Any) -> None:  # noqa: ANN401 - a row's rest
     """Feed a failed command."""
     kind = KINDS.index(more.pop("kind", FailureKind.TIMEOUT))
-    what = more.pop("what", (0, 0, 0))
+    what = astuple(more.pop("what", Opening()))
     recorder.record_failed(FAILED_ROW.pack(begun, done, more.pop("seen", 0), kind, *what))
 
 
@@ -242,8 +243,8 @@ def test_what_ended_before_the_window_counts_only_as_opened() -> None:
     early, inside = Sample(done=OPENS - 1, opening=(1,) * 5), Sample(opening=(1,) * 5)
     recorder = recorder_of([early, early, inside])
 
-    assert Opening(2, 8, 2) == recorder.warmup
-    assert Opening(1, 4, 1) == recorder.opened
+    assert ONE + ONE == recorder.warmup
+    assert ONE == recorder.opened
     assert 1 == recorder.completed == recorder.histograms()[Phase.CONNECT].count
 
 
@@ -253,7 +254,7 @@ def test_what_ended_before_the_window_counts_only_as_opened() -> None:
 def test_failures_are_counted_by_kind_and_timed_apart() -> None:
     """A failure is no throughput and no latency; it has a histogram and a column of its own."""
     recorder = recorder_of([Sample(command=5)])
-    fail(recorder, begun=OPENS, done=OPENS + 30, kind=FailureKind.POOL_TIMEOUT, what=(1, 2, 3))
+    fail(recorder, begun=OPENS, done=OPENS + 30, kind=FailureKind.POOL_TIMEOUT, what=ONE)
     fail(recorder, begun=OPENS, done=OPENS + 40, kind=FailureKind.POOL_TIMEOUT)
     fail(recorder, begun=OPENS, done=OPENS + 50, kind=FailureKind.AUTH)
     found = recorder.histograms()
@@ -262,18 +263,18 @@ def test_failures_are_counted_by_kind_and_timed_apart() -> None:
     assert Histogram.of([30, 40, 50]) == found[Phase.FAILED]
     assert Histogram.of([5]) == found[Phase.RESPONSE] == found[Phase.SERVICE]
     assert (1, 3) == (recorder.series.completed.sum(), recorder.series.failed.sum())
-    assert Opening(1, 2, 3) == recorder.opened
+    assert ONE == recorder.opened
 
 
 def test_failures_outside_the_window_are_as_commands_are() -> None:
     """Before it warm-up, after it unfinished: a failure that came too late was not seen."""
     recorder = recorder_of()
-    fail(recorder, begun=OPENS - 9, done=OPENS - 1, what=(1, 1, 1))
+    fail(recorder, begun=OPENS - 9, done=OPENS - 1, what=ONE)
     fail(recorder, begun=CLOSES - 9, done=CLOSES)
 
     assert {} == recorder.failures
     assert {Phase.RESPONSE: Histogram.of([9])} == recorder.histograms()
-    assert (Opening(1, 1, 1), Opening()) == (recorder.warmup, recorder.opened)
+    assert (ONE, Opening()) == (recorder.warmup, recorder.opened)
 
 
 def test_every_kind_of_failure_is_told_apart() -> None:
@@ -288,7 +289,7 @@ def test_every_kind_of_failure_is_told_apart() -> None:
 
 
 def test_connections_in_use_are_counted_at_each_acquire() -> None:
-    """A distribution over 0 to capacity, of commands that got a connection and those that failed."""
+    """A distribution over 0 to capacity, of completed commands and of failed ones."""
     recorder = recorder_of([Sample(seen=seen) for seen in (0, 0, 1, 4)])
     fail(recorder, begun=OPENS, done=OPENS, seen=4)
 

@@ -129,6 +129,9 @@ def test_a_server_somewhere_else_is_named_with_its_address() -> None:
                 **run.scenario,
                 "server": {"url": "valkeys://cache.example:6390/0"},
             },
+            "cases": [
+                case.model_copy(update={"axes": {**case.axes, "tls": True}}) for case in run.cases
+            ],
         }
     )
     who = report(run).blocks[1]

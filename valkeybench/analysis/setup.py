@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.cases import seen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from valkeybench.analysis.cases import SeenCase
     from valkeybench.results.runfile import CaseRecord
@@ -42,7 +42,7 @@ class Step:
 class Setup:
     """The steps of opening a connection, for all cases that open theirs alike."""
 
-    axes: dict[str, object]
+    axes: Mapping[str, object]
     connections: int
     steps: tuple[Step, ...]
 

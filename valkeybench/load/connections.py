@@ -146,8 +146,9 @@ def tls_round_trips(sock: socket.socket) -> int:
 class _Delayed(_Mixed):
     """What a network further away adds: one round trip wherever a real one would be waited for.
 
-    It sleeps after connecting, negotiating, and sending each command or pipeline. Whatever
-    sits on top times the sleep as part of the phase it falls in.
+    It sleeps after connecting and negotiating, and before sending each command or pipeline:
+    the server's own time comes on top. Whatever sits above times the sleep as part of the
+    phase it falls in.
     """
 
     _ledger: Ledger
@@ -163,8 +164,8 @@ class _Delayed(_Mixed):
         return wrapped
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-        super().send_packed_command(*args, **kwargs)
         sleep(self._ledger.rtt_seconds)
+        super().send_packed_command(*args, **kwargs)
 
 
 class DelayedConnection(_Timed, _Delayed, redis.Connection):

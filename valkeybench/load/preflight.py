@@ -17,6 +17,9 @@ _OTHER_FILES = 64
 _WATCHERS = 2
 """Connections of our own besides the load's: the sampler and the one that loads keys."""
 
+_MACOS_OPEN_MAX = 10_240
+"""What macOS takes for a limit where the system sets none; it takes no infinity (setrlimit(2))."""
+
 
 def check_room(plan: Plan, facts: ServerFacts) -> None:
     """See whether server and system have room for every connection the plan can open.
@@ -60,5 +63,6 @@ def open_files_limit() -> int | None:
 def raise_open_files_limit() -> None:
     """Let this process open as many files as it is allowed to allow itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wanted = max(soft, _MACOS_OPEN_MAX) if hard == resource.RLIM_INFINITY else hard
+    if soft != wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

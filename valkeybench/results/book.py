@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from valkeybench import __version__
+from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
 from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning, Tool
 from valkeybench.results.summary import case_record, trial_record
@@ -15,7 +16,6 @@ from valkeybench.scenario.model import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.measurement.watch import ServerWatch
     from valkeybench.plan.trial import Plan, Trial
@@ -42,23 +42,28 @@ class Book:
     tls_provider: str | None = None
     tls_context: dict[str, int] | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _kept: dict[int, list[tuple[TrialRecord, Measurement]]] = field(default_factory=dict)
+    _cases: dict[int, CaseRecord] = field(default_factory=dict)
+    _seen: dict[int, Measurement] = field(default_factory=dict)
+    """What the trials of a case saw, added up: a long run must not hold every measurement."""
 
     def enter(
         self, trial: Trial, started: datetime, seen: Measurement, watch: ServerWatch
     ) -> TrialRecord:
         """Take a trial in, and give it as it is kept."""
         record = trial_record(trial, started.isoformat(timespec="milliseconds"), seen, watch)
-        self._kept.setdefault(trial.case_index, []).append((record, seen))
+        index = trial.case_index
+        # Series are large, stay with their trial, and say nothing about the case.
+        without_series = replace(seen, series=Measurement().series)
+        self._seen[index] = self._seen.get(index, Measurement()) + without_series
+        trials = [*self._case(index).trials, record]
+        self._cases[index] = case_record(
+            trial.case, self._case(index).id, trials, self._seen[index]
+        )
         return record
 
     def cases(self) -> list[CaseRecord]:
         """Give every case with the trials it has."""
-        varied = self.scenario.axes.varied() or ("pool",)
-        return [
-            case_record(case, _case_id(plain(case), varied), self._kept.get(index, []))
-            for index, case in enumerate(self.plan.cases)
-        ]
+        return [self._case(index) for index in range(len(self.plan.cases))]
 
     def run_file(
         self,
@@ -79,6 +84,13 @@ class Book:
             cases=self.cases(),
             recommendations=list(recommendations),
         )
+
+    def _case(self, index: int) -> CaseRecord:
+        if index not in self._cases:
+            varied = self.scenario.axes.varied() or ("pool",)
+            case = self.plan.cases[index]
+            return case_record(case, _case_id(plain(case), varied), [], Measurement())
+        return self._cases[index]
 
     def _server(self) -> dict[str, object]:
         return {

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from contextlib import suppress
 from datetime import UTC
+from errno import ELOOP
 from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING
@@ -43,11 +44,11 @@ def check_writable(path: Path, *, make_directory: bool) -> None:
     try:
         if make_directory:
             directory.mkdir(parents=True, exist_ok=True)
-        target = path.resolve()
+        target = _behind_links(path)
         _check_target(path, target)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+    except OSError as error:
         raise _unwritable(path, error) from None
 
 
@@ -72,11 +73,11 @@ def write_run(run: RunFile, path: Path) -> None:
     """
     text = run.model_dump_json(by_alias=True, indent=1)
     try:
-        target = path.resolve()
+        target = _behind_links(path)
         if target.exists() and not target.is_file():
             raise ResultError(f"the result is not written to {path}: it is no ordinary file")
         _replace(target, f"{text}\n")
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise ResultError(
             f"the result could not be written to {path}: {_reason(error)}",
             remedy="make room there, or name another place with --output",
@@ -110,7 +111,7 @@ def read_run(path: Path) -> RunFile:
     except ValueError as error:
         raise ResultError(f"{path} is not JSON: {error}") from None
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
         raise ResultError(
             f"{path} is not a run file of schema version {SCHEMA_VERSION} "
             f"(it says {_short(repr(version))})",
@@ -127,7 +128,15 @@ def read_run(path: Path) -> RunFile:
         ) from None
 
 
-def _unwritable(path: Path, error: OSError | RuntimeError) -> ScenarioError:
+def _behind_links(path: Path) -> Path:
+    """Follow links, there or not; raises OSError where they lead in a circle."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(ELOOP, os.strerror(ELOOP))
+    return target
+
+
+def _unwritable(path: Path, error: OSError) -> ScenarioError:
     return ScenarioError.one(
         "--output",
         f"{path} cannot be written ({_reason(error)})",
@@ -135,9 +144,9 @@ def _unwritable(path: Path, error: OSError | RuntimeError) -> ScenarioError:
     )
 
 
-def _reason(error: OSError | RuntimeError) -> str:
+def _reason(error: OSError) -> str:
     """Say why in the system's words, without the paths it adds."""
-    return getattr(error, "strerror", None) or str(error)
+    return error.strerror or str(error)
 
 
 def _short(words: str) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from valkeybench.measurement.measurement import Measurement
 from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.series import coarse_quantile
 from valkeybench.results.runfile import (
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from valkeybench.measurement.histogram import Histogram
+    from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.reading import ServerReading
     from valkeybench.measurement.series import Series
     from valkeybench.measurement.watch import ServerWatch
@@ -59,19 +59,16 @@ def trial_record(trial: PlannedTrial, started: str, seen: Measurement, watch: Se
     )
 
 
-def case_record(case: Case, axes_id: str, kept: Sequence[tuple[Trial, Measurement]]) -> CaseRecord:
-    """Keep one case with the trials it has so far, all of them together in its summary."""
-    trials = [trial for trial, _ in kept]
+def case_record(case: Case, axes_id: str, trials: Sequence[Trial], seen: Measurement) -> CaseRecord:
+    """Keep one case with the trials it has so far, and what they saw together in its summary."""
     summary = None
-    if kept:
-        together = summarise(
-            sum((seen for _, seen in kept), Measurement()), processes=case.processes
-        )
+    if trials:
+        together = summarise(seen, processes=case.processes)
         # Trials follow one another: what was open at once in each does not add up.
         open_max = max(trial.summary.connections.open_max for trial in trials)
         connections = together.connections.model_copy(update={"open_max": open_max})
         summary = together.model_copy(update={"connections": connections})
-    return CaseRecord(id=axes_id, axes=plain(case), summary=summary, trials=trials)
+    return CaseRecord(id=axes_id, axes=plain(case), summary=summary, trials=list(trials))
 
 
 def summarise(seen: Measurement, *, processes: int) -> Summary:

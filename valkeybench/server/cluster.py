@@ -93,7 +93,7 @@ def embedded_cluster(
             _introduce(nodes)
             _wait_until_ready(nodes)
         except (OSError, RefusedError) as error:
-            raise _failed(str(error)) from None
+            raise _failed(str(error).replace(password.reveal(), "***")) from None
         yield nodes
 
 
@@ -105,9 +105,7 @@ def _order(binary: Path, password: Secret, port: int, *, maxclients: int) -> Ord
         "cluster-enabled yes",
         "cluster-config-file nodes.conf",
     ]
-    endpoint = Endpoint(
-        host=LOOPBACK, port=port, password=password, provider=Provider.EMBEDDED
-    )
+    endpoint = Endpoint(host=LOOPBACK, port=port, password=password, provider=Provider.EMBEDDED)
     return Order(
         what="cluster node",
         command=(binary, "-"),
@@ -159,5 +157,5 @@ def _ask(node: ClusterNode, command: list[str]) -> str:
 def _failed(reason: str) -> ServerError:
     return ServerError(
         f"the embedded cluster did not come together: {reason}",
-        remedy="see whether ports of this machine may talk to each other, or name a cluster by --url",
+        remedy="see whether ports of this machine may talk to each other, or name one by --url",
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,6 +20,7 @@ from valkeybench.units import MILLISECOND, SECOND
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Iterator
 
     from valkeybench.server.endpoint import Endpoint
 
@@ -146,23 +148,43 @@ class _Connection(Protocol):
     def read_response(self) -> object: ...
 
 
-class _Closing(closing[Any]):
-    """Disconnects what redis-py connected."""
+@contextmanager
+def _connected(endpoint: Endpoint, contexts: list[ssl.SSLContext]) -> Iterator[_Connection]:
+    """Open a connection that says no more than it must; close it in the end."""
+    kwargs: dict[str, Any] = {
+        **endpoint.connection_kwargs(),
+        "client_name": None,
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "socket_timeout": _TIMEOUT_S,
+        "socket_connect_timeout": _TIMEOUT_S,
+        "decode_responses": True,
+    }
+    if endpoint.tls:
+        # One context for all: they must be open before the first grows idle.
+        kind: Any = partial(_SharingTls, contexts)
+    else:
+        kind = redis.Connection if endpoint.path is None else redis.UnixDomainSocketConnection
+    connection: _Connection = kind(**kwargs)
+    try:
+        connection.connect()
+        yield connection
+    finally:
+        connection.disconnect()
 
-    def __exit__(self, *_: object) -> None:
-        self.thing.disconnect()
 
+class _SharingTls(redis.SSLConnection):
+    """Makes its SSL context once, and shares it with all that share the list."""
 
-class _SharingTls(redis.SSLConnection):  # type: ignore[misc]  # redis-py has no types
-    """Makes its SSL context once for all: they must be open before the first grows idle."""
-
-    def __init__(self, *, contexts: list[ssl.SSLContext], **kwargs: object) -> None:
+    def __init__(self, contexts: list[ssl.SSLContext], **kwargs: Any) -> None:  # noqa: ANN401 - what redis-py takes
         super().__init__(**kwargs)
         self._contexts = contexts
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
         if self._contexts:
             return self._contexts[0].wrap_socket(sock, server_hostname=self.host)
-        wrapped: ssl.SSLSocket = super()._wrap_socket_with_ssl(sock)
+        wrapped: ssl.SSLSocket = super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]
         self._contexts.append(wrapped.context)
         return wrapped

@@ -43,7 +43,7 @@ with_and_without_a_pool = pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCK
 
 def fail(endpoint: Endpoint, case: Case, *, command: str = "GET key") -> Measurement:
     """Put a load on a server over connections that commands have to open."""
-    trial = make_trial(case, lasts_ns=150 * MILLISECOND, prewarm=False, commands=(command,))
+    trial = make_trial(case, lasts_ns=250 * MILLISECOND, prewarm=False, commands=(command,))
     seen = drive_here(trial, endpoint)
     assert_adds_up(seen)
     failures = seen.histograms.get(Phase.FAILED)
@@ -145,6 +145,11 @@ def test_a_command_that_does_not_fit_its_key(embedded: Endpoint) -> None:
     assert seen.failed == int(seen.in_use.sum())
 
 
+def waiting_for(answer: Answer) -> Case:
+    """Make a case that waits for a reply, but not long for one that will not come."""
+    return few_handlers(socket_timeout_ns=SHORT_NS if answer is NOTHING else LONG_NS)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -163,7 +168,7 @@ def test_a_command_that_does_not_fit_its_key(embedded: Endpoint) -> None:
 def test_what_a_server_can_do_to_a_command(answer: Answer, kind: FailureKind) -> None:
     """A server that is silent, hangs up, complains or talks nonsense: each has its kind."""
     with fake_server(to_commands(answer)) as server:
-        seen = fail(server.endpoint, few_handlers(socket_timeout_ns=2 * SHORT_NS))
+        seen = fail(server.endpoint, waiting_for(answer))
     assert {kind} == set(seen.failures)
     assert 0 == seen.completed
 
@@ -184,7 +189,7 @@ def test_what_a_server_can_do_to_a_new_connection(
 ) -> None:
     """What befalls the first set-up command is the failure of the command that needed it."""
     with fake_server(lambda _words, _number: answer) as server:
-        seen = fail(server.endpoint, few_handlers(pool=pool, socket_timeout_ns=2 * SHORT_NS))
+        seen = fail(server.endpoint, replace(waiting_for(answer), pool=pool))
         connections = server.connections
     assert {kind} == set(seen.failures)
     assert connections == seen.opened.connections

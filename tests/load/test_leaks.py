@@ -176,7 +176,7 @@ def drive(driver: ThreadsDriver) -> Measurement:
     """Have a driver drive a window that begins now."""
     driver.prewarm()
     opens = clock()
-    return driver.drive(Window(opens, opens + 200 * MILLISECOND))
+    return driver.drive(Window(opens, opens + 400 * MILLISECOND))
 
 
 @pytest.mark.parametrize("pool", [Pool.BLOCKING, Pool.RAISING])
@@ -194,7 +194,7 @@ def test_stuck_handlers_are_abandoned_and_what_they_did_before_counts(pool: Pool
     assert {} == seen.failures
     response = seen.histograms[Phase.RESPONSE]
     assert response.maximum is not None
-    assert seen.window_ns // 2 < response.maximum <= seen.window_ns
+    assert seen.window_ns // 4 < response.maximum <= seen.window_ns
     assert_adds_up(seen)
 
 

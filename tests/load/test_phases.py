@@ -62,7 +62,8 @@ def test_set_up_is_handshake_and_waiting_for_a_reply_is_command(
     """Each delay is in its own phase; set-up commands are counted as the server counts them."""
     case = replace(one_handler, pool=pool, handshake=handshake, protocol=protocol)
     with fake_server(delayed) as server:
-        seen = drive_here(make_trial(case, prewarm=False), server.endpoint)
+        trial = make_trial(case, prewarm=False, lasts_ns=LONGER_NS)
+        seen = drive_here(trial, server.endpoint)
         first = [heard.words[0] for heard in server.heard if 0 == heard.connection]
 
     assert words == tuple(first[: len(words)])
@@ -74,10 +75,7 @@ def test_set_up_is_handshake_and_waiting_for_a_reply_is_command(
     assert len(words) * SETUP_NS <= shortest(seen, Phase.HANDSHAKE)
     assert COMMAND_NS <= shortest(seen, Phase.COMMAND)
     assert len(words) * SETUP_NS + COMMAND_NS <= (seen.histograms[Phase.SERVICE].maximum or 0)
-    # Had any delay been taken for one of these, all of them would be longer.
-    assert SETUP_NS > shortest(seen, Phase.CONNECT)
-    assert SETUP_NS > shortest(seen, Phase.CONSTRUCT)
-    assert SETUP_NS > shortest(seen, Phase.RELEASE)
+    # Nor is any delay in two phases.
     assert_adds_up(seen)
 
 
@@ -133,7 +131,6 @@ def test_an_emulated_distance_adds_a_round_trip_wherever_one_is_waited_for(pool:
     assert rtt_ns <= shortest(seen, Phase.CONNECT)
     assert 4 * (rtt_ns + SETUP_NS) <= shortest(seen, Phase.HANDSHAKE)
     assert rtt_ns + COMMAND_NS <= shortest(seen, Phase.COMMAND)
-    assert rtt_ns > shortest(seen, Phase.CONSTRUCT)
     assert_adds_up(seen)
 
 
@@ -162,7 +159,6 @@ def test_waiting_for_another_handler_is_pool_wait() -> None:
     # Who just gave it back asks at once and waits for the whole of the other's command, but for
     # what the other had got done of it in between.
     assert COMMAND_NS / 2 < waits.maximum
-    assert SETUP_NS > shortest(seen, Phase.RELEASE)
     assert_adds_up(seen)
 
 
@@ -182,16 +178,24 @@ def test_thinking_is_no_phase() -> None:
 class Cuts:
     """Hangs up on a number of commands, one after the other, once it has spared some."""
 
-    def __init__(self, cuts: int, *, spared: int = 0) -> None:
-        self._first, self._last = spared + 1, spared + cuts
+    def __init__(
+        self,
+        cuts: int,
+        *,
+        spared: int = 0,
+        setup_ns: int = SETUP_NS,
+        command_ns: int = COMMAND_NS,
+    ) -> None:
+        self._cut = range(spared + 1, spared + cuts + 1)
+        self._setup_ns, self._command_ns = setup_ns, command_ns
         self._asked = 0
 
     def __call__(self, words: Words, number: int) -> Answer:
-        """Answer as usual, unless it is a command to cut."""
+        """Answer after a while, unless it is a command to cut."""
         if is_setup(words):
-            return delayed(words, number)
+            return replace(usual(words, number), after_ns=self._setup_ns)
         self._asked += 1
-        return HANG_UP if self._first <= self._asked <= self._last else delayed(words, number)
+        return HANG_UP if self._asked in self._cut else Answer(after_ns=self._command_ns)
 
 
 def drive_cut(server: FakeServer, case: Case) -> Measurement:
@@ -228,13 +232,18 @@ def test_a_retried_command_completes_and_the_retries_are_counted(pool: Pool) -> 
 
 def test_a_retry_takes_nothing_from_the_wait_for_the_pool() -> None:
     """A handler that has waited, and then has to open the connection again, has done both."""
+    # Not quite as long as a command, so that what it took away would be nearly all.
+    opening_ns, command_ns = 160 * MILLISECOND, 200 * MILLISECOND
     case = few_handlers(pool=Pool.FAIR, concurrency=2, max_connections=1, retries=1)
-    with fake_server(Cuts(1, spared=1)) as server:
-        seen = drive_here(make_trial(case), server.endpoint)
+    script = Cuts(1, spared=1, setup_ns=opening_ns // 4, command_ns=command_ns)
+    with fake_server(script) as server:
+        trial = make_trial(case, lasts_ns=5 * command_ns)
+        seen = drive_here(trial, server.endpoint)
     assert 1 == seen.retries == seen.opened.connections
     # Two take turns over one connection: all but the very first wait for another's command.
     waits = seen.histograms[Phase.POOL_WAIT]
-    assert [1, waits.count - 1] == waits.bins([0, COMMAND_NS // 2, SECOND])
+    assert 3 <= waits.count
+    assert [1, waits.count - 1] == waits.bins([0, command_ns - opening_ns, SECOND])
     assert_adds_up(seen)
 
 

@@ -112,7 +112,7 @@ def test_a_shipped_scenario_is_run_by_its_name_with_flags_above_it(tmp_path: Pat
 
     # No progress, and of the report only what it recommends.
     assert "" == ended.err
-    assert "pool size" in ended.out
+    assert "ecommended" in ended.out
     assert str(run.scenario["title"]) not in ended.out
     assert "Results" not in ended.out
 

@@ -22,7 +22,7 @@ from tests.load.fakes import (
 )
 from tests.load.loads import assert_adds_up, drive_here, few_handlers, make_trial, total_ns
 from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
-from valkeybench.scenario.model import Case, Handshake, Pool, Secret, Think
+from valkeybench.scenario.model import Case, Distribution, Handshake, Pool, Secret, Think
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -164,11 +164,12 @@ def test_waiting_for_another_handler_is_pool_wait() -> None:
 
 def test_thinking_is_no_phase() -> None:
     """What a handler pauses between commands is in none of them."""
-    case = replace(one_handler, think=Think(50 * MILLISECOND), socket_timeout_ns=None)
+    pause_ns = 50 * MILLISECOND
+    case = replace(one_handler, think=Think(pause_ns, Distribution.CONSTANT))
     with fake_server() as server:
-        seen = drive_here(make_trial(case), server.endpoint)
-    if seen.completed:
-        assert 50 * MILLISECOND * seen.completed > total_ns(seen, Phase.SERVICE)
+        seen = drive_here(make_trial(case, lasts_ns=LONGER_NS), server.endpoint)
+    assert 0 < seen.completed <= LONGER_NS // pause_ns + 1
+    assert pause_ns * seen.completed > total_ns(seen, Phase.SERVICE)
     assert_adds_up(seen)
 
 

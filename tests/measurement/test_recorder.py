@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.measurement.measurements import differences, openings
@@ -86,7 +86,7 @@ times = st.integers(0, 5000) | st.integers(0, HOUR // 20)
 def samples(draw: st.DrawFn) -> Sample:
     """Draw commands that end before, in and after the window, over new connections and old."""
     opening = draw(st.just(()) | st.tuples(*[times] * len(OPENING)))
-    return Sample(
+    sample = Sample(
         done=draw(st.integers(OPENS - 5, OPENS + 5) | st.integers(CLOSES - 5, CLOSES + 5)
                   | st.integers(OPENS, CLOSES - 1)),
         wait=draw(times),
@@ -97,6 +97,9 @@ def samples(draw: st.DrawFn) -> Sample:
         seen=draw(st.integers(0, CAPACITY)),
         what=draw(openings),
     )  # fmt: skip
+    # No handler begins on a command once the window has closed.
+    assume(sample.done - sample.service < CLOSES)
+    return sample
 
 
 def recorder_of(some: Sequence[Sample] = (), *, capacity: int | None = CAPACITY) -> Recorder:

@@ -326,8 +326,10 @@ def descendants(pid: int) -> list[int]:
 
 @pytest.fixture
 def relayed() -> Iterator[Serving]:
-    """Give a server behind a relay."""
+    """Give a server behind a relay, which has forgotten who looked whether it was up."""
     with offering(TlsProvider.RELAY) as serving:
+        with ServerSampler(serving.endpoint(tls=False)) as sampler:
+            wait_until(lambda: sampler.read().connected_clients == 1)
         yield serving
 
 
@@ -446,11 +448,11 @@ def test_a_client_that_breaks_off_breaks_off_at_the_server(relayed: Serving) -> 
     endpoint = relayed.endpoint(tls=True)
     with ServerSampler(relayed.endpoint(tls=False)) as sampler:
         before = sampler.read()
-        connection = secured(endpoint)
-        connection.sendall(said(endpoint))
-        assert b"+OK\r\n" == connection.recv(100)
-        assert 1 == delta(before, sampler.read(), "connected_clients")
-        reset(connection)
+        with secured(endpoint) as connection:
+            connection.sendall(said(endpoint))
+            assert b"+OK\r\n" == connection.recv(100)
+            assert 1 == delta(before, sampler.read(), "connected_clients")
+            reset(connection)
         wait_until(lambda: delta(before, sampler.read(), "connected_clients") == 0)
 
 

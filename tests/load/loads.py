@@ -24,7 +24,7 @@ PREFIX = "valkeybench:tests:"
 def make_trial(
     case: Case,
     *,
-    lasts_ns: int = 200 * MILLISECOND,
+    lasts_ns: int = 300 * MILLISECOND,
     **changes: Any,  # noqa: ANN401 - any attribute of a trial
 ) -> Trial:
     """Make a trial of a case: without warm-up, over a pool opened before, unless told otherwise."""

@@ -153,7 +153,7 @@ def test_waiting_for_another_handler_is_pool_wait() -> None:
     """With two handlers over one connection, the one waits as long as the other's command lasts."""
     case = few_handlers(pool=Pool.FAIR, concurrency=2, max_connections=1)
     with fake_server(delayed) as server:
-        seen = drive_here(make_trial(case), server.endpoint)
+        seen = drive_here(make_trial(case, lasts_ns=LONGER_NS), server.endpoint)
     waits = seen.histograms[Phase.POOL_WAIT]
     assert waits.maximum is not None
     # Who just gave it back asks at once and waits for the whole of the other's command, but for
@@ -201,7 +201,8 @@ class Cuts:
 
 def drive_cut(server: FakeServer, case: Case) -> Measurement:
     """Put the load of one handler on a server that cuts connections."""
-    seen = drive_here(make_trial(case, prewarm=False, lasts_ns=LONGER_NS), server.endpoint)
+    trial = make_trial(case, prewarm=False, lasts_ns=2 * LONGER_NS)
+    seen = drive_here(trial, server.endpoint)
     assert server.connections == seen.opened.connections
     assert_adds_up(seen)
     return seen
@@ -243,7 +244,7 @@ def test_a_retry_takes_nothing_from_the_wait_for_the_pool() -> None:
     assert 1 == seen.retries == seen.opened.connections
     # Two take turns over one connection: all but the very first wait for another's command.
     waits = seen.histograms[Phase.POOL_WAIT]
-    assert 3 <= waits.count
+    assert 2 <= waits.count
     assert [1, waits.count - 1] == waits.bins([0, command_ns - opening_ns, SECOND])
     assert_adds_up(seen)
 

@@ -78,7 +78,7 @@ def test_a_measurement_adds_up_and_the_server_agrees(
 
 def test_without_a_pool_every_command_opens_its_connection(embedded: Endpoint) -> None:
     """One connection for each command, finished or not, and never more open than handlers."""
-    trial = make_trial(few_handlers(pool=Pool.NONE), warmup_ns=50 * MILLISECOND)
+    trial = make_trial(few_handlers(pool=Pool.NONE), warmup_ns=150 * MILLISECOND)
     seen = drive_here(trial, embedded)
 
     assert {} == seen.failures

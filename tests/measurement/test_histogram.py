@@ -146,7 +146,8 @@ def test_a_quantile_is_the_nearest_rank(values: list[int], share: float) -> None
 
 
 @pytest.mark.parametrize(
-    ("share", "rank"), [(0, 1), (0.01, 1), (0.5, 50), (0.9, 90), (0.99, 99), (0.991, 100), (1, 100)]
+    ("share", "rank"),
+    [(0, 1), (0.01, 1), (0.07, 7), (0.5, 50), (0.9, 90), (0.99, 99), (0.991, 100), (1, 100)],
 )
 def test_a_quantile_of_a_hundred_values_is_one_of_them(share: float, rank: int) -> None:
     """Among 1 to 100 every rank is exact; no rounding error moves it on."""

@@ -111,16 +111,6 @@ def test_the_password_is_required_everywhere(nodes: tuple[ClusterNode, ...]) -> 
                 client(replace(node.endpoint, password=password)).ping()
 
 
-def test_all_nodes_go_with_the_context() -> None:
-    """Processes and directories, the nodes' own configuration included."""
-    with embedded_cluster() as nodes:
-        traces = [traces_of(node.endpoint) for node in nodes]
-        for each in traces:
-            assert ["server", "guardian", "directory"] == each.left
-            assert ["nodes.conf"] == [path.name for path in each.directory.iterdir()]
-    assert [[], [], []] == [each.left for each in traces]
-
-
 def test_all_nodes_go_when_we_are_killed() -> None:
     """After kill -9 of the process that opened it, nothing is left."""
     with run_python(HOLD) as holder:
@@ -136,10 +126,11 @@ def test_all_nodes_go_when_we_are_killed() -> None:
 
 
 def test_a_node_that_died_is_an_error() -> None:
-    """It is named, and the others go as well."""
+    """It is named, and the others go as well, with the configuration they wrote themselves."""
     with ExitStack() as stack:
         nodes = stack.enter_context(embedded_cluster())
         traces = [traces_of(node.endpoint) for node in nodes]
+        assert [["nodes.conf"]] * 3 == [[p.name for p in t.directory.iterdir()] for t in traces]
         os.kill(traces[1].server, signal.SIGKILL)
         wait_until(lambda: not is_running(traces[1].server))
         with pytest.raises(ServerError, match="cluster node died"):

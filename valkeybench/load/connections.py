@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import deque
+from functools import cache
 from queue import Empty, Full
 from threading import Lock
 from time import perf_counter_ns as clock
@@ -21,7 +22,7 @@ import redis
 from valkeybench.load.failures import REPLY_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Sequence, Sized
 
     from valkeybench.load.ledger import Ledger
     from valkeybench.measurement.histogram import Integers
@@ -41,6 +42,7 @@ class _Timed(_Mixed):
 
     def __init__(self, *args: Any, ledger: Ledger, **kwargs: Any) -> None:
         self._ledger = ledger
+        self._asked = ""
         self.opening_ns = 0
         """What opening it took, until a lease claims it; 0 is that there was nothing to open."""
         super().__init__(*args, **kwargs)
@@ -62,42 +64,48 @@ class _Timed(_Mixed):
         self._ledger.shared.opened()
 
     def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
-        begun = clock()
-        notes = self._ledger.notes
-        send: Callable[..., Any] = self.send_command
-        read: Callable[..., Any] = self.read_response
-
-        shared, asked = self._ledger.shared, ""
-
-        def counted_send(*args: Any, **kwargs: Any) -> Any:
-            nonlocal asked
-            asked = _setup_name(args)
-            shared.asked_in_setup(asked)
-            notes.round_trips += 1
-            return send(*args, **kwargs)
-
-        def counted_read(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return read(*args, **kwargs)
-            except REPLY_ERRORS:
-                shared.refused_in_setup(asked)
-                notes.refused += 1
-                raise
-
-        # Shadowed for the length of the handshake only, so that no command pays for it.
-        self.send_command, self.read_response = counted_send, counted_read  # type: ignore[method-assign]
+        begun, quiet = clock(), type(self)
+        # It counts for the length of the handshake only, so that no command pays for it.
+        self.__class__ = _counting(quiet)
         try:
             super().on_connect_check_health(check_health)
         finally:
-            del self.send_command, self.read_response
+            self.__class__ = quiet
             lasted = clock() - begun
-            notes.handshake += lasted
+            self._ledger.notes.handshake += lasted
             self.opening_ns += lasted
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
         if self._sock is not None:
             self._ledger.shared.closed()
         super().disconnect(*args, **kwargs)
+
+
+class _Counts(_Mixed):
+    """What a connection does while it introduces itself: notes what it says and is refused."""
+
+    _ledger: Ledger
+    _asked: str
+
+    def send_command(self, *args: Any, **kwargs: Any) -> None:
+        self._asked = _setup_name(args)
+        self._ledger.shared.asked_in_setup(self._asked)
+        self._ledger.notes.round_trips += 1
+        super().send_command(*args, **kwargs)
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().read_response(*args, **kwargs)
+        except REPLY_ERRORS:
+            self._ledger.shared.refused_in_setup(self._asked)
+            self._ledger.notes.refused += 1
+            raise
+
+
+@cache
+def _counting(quiet: type[_Timed]) -> type[_Timed]:
+    """Give the variant of a connection class that counts."""
+    return type(f"Counting{quiet.__name__}", (_Counts, quiet), {})
 
 
 def _setup_name(words: Sequence[Any]) -> str:

@@ -28,7 +28,7 @@ _TIMEOUT_S = 5.0
 _POLL_NS = 100 * MILLISECOND
 _CRON_NS = 250 * MILLISECOND
 """How long the server may take to look at what its allocator says."""
-_STEADY_NS = 1_500 * MILLISECOND
+_STEADY_NS = 1_200 * MILLISECOND
 """How long nothing must change; the server looks at each client once a second."""
 _LONGEST_NS = 10 * SECOND
 _CHANGE = 0.01

@@ -176,3 +176,54 @@ def test_the_exit_code_says_what_was_found(
     assert 1 == checks.main(["tests", str(report)])
     assert ("", "tests: 0 passed, 0 failed\n") == tuple(capsys.readouterr())
     assert 1 == checks.main(["run-file", str(tmp_path / "absent.json")])
+
+
+# --- a server with TLS ---
+
+
+def test_a_machine_without_a_server_with_tls_is_refused(
+    checks: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server that comes with the package has none, and is not enough."""
+    monkeypatch.delenv("VALKEYBENCH_SERVER", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(checks.CheckError, match="no server with TLS"):
+        checks.check_tls_server()
+
+
+STANZAS = """\
+Types: deb
+# a mirror
+URIs: http://mirror.invalid/debian
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://mirror.invalid/security
+Suites: bookworm-security
+Components: main
+"""
+
+LINES = """\
+deb [arch=amd64 signed-by=/k.gpg] http://mirror.invalid/debian bookworm main contrib
+deb-src http://mirror.invalid/debian bookworm main
+deb http://mirror.invalid/debian bookworm-updates main
+# deb http://other.invalid/debian bookworm main
+"""
+
+
+def test_backports_are_looked_for_where_the_release_comes_from(checks: ModuleType) -> None:
+    """Same place, same key; other suites and sources are left out. Both forms are known."""
+    assert """\
+Types: deb
+# a mirror
+URIs: http://mirror.invalid/debian
+Suites: bookworm-backports
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+""" == checks.backports(STANZAS, "bookworm")
+    assert """\
+deb [arch=amd64 signed-by=/k.gpg] http://mirror.invalid/debian bookworm-backports main contrib
+""" == checks.backports(LINES, "bookworm")
+    assert "" == checks.backports(STANZAS + LINES, "trixie")

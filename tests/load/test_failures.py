@@ -43,7 +43,7 @@ with_and_without_a_pool = pytest.mark.parametrize("pool", [Pool.NONE, Pool.BLOCK
 
 def fail(endpoint: Endpoint, case: Case, *, command: str = "GET key") -> Measurement:
     """Put a load on a server over connections that commands have to open."""
-    trial = make_trial(case, lasts_ns=250 * MILLISECOND, prewarm=False, commands=(command,))
+    trial = make_trial(case, lasts_ns=200 * MILLISECOND, prewarm=False, commands=(command,))
     seen = drive_here(trial, endpoint)
     assert_adds_up(seen)
     failures = seen.histograms.get(Phase.FAILED)

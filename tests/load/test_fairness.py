@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from valkeybench.server.endpoint import Endpoint
 
-WINDOW_NS = 800 * MILLISECOND
+WINDOW_NS = 600 * MILLISECOND
 
 
 def waiting_in(queue: FairQueue) -> int:

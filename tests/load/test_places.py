@@ -247,7 +247,7 @@ def test_a_process_that_is_killed_is_named(embedded: Endpoint) -> None:
 
     def kill_first_later() -> None:
         first = load_processes(os.getpid())[0]
-        threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+        threading.Timer(0.2, os.kill, (first, signal.SIGKILL)).start()
 
     error = lost(make_trial(case, lasts_ns=60 * SECOND), embedded, kill_first_later)
     assert "load process 0 ended by signal 9" in error.message

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.load.authorities import Authority
 
 SETUP_NS = 10 * MILLISECOND
-LONG_NS = 700 * MILLISECOND
+LONG_NS = 600 * MILLISECOND
 """Building a context may take 20 ms, on a machine that has nothing else to do."""
 TLS_OPENING = {
     Phase.CONSTRUCT,

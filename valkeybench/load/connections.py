@@ -103,7 +103,7 @@ class _Counts(_Mixed):
 
 
 @cache
-def _counting(quiet: type[_Timed]) -> type[_Timed]:
+def _counting(quiet: type) -> Any:
     """Give the variant of a connection class that counts."""
     return type(f"Counting{quiet.__name__}", (_Counts, quiet), {})
 

@@ -66,7 +66,7 @@ class _Timed(_Mixed):
     def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
         begun, quiet = clock(), type(self)
         # It counts for the length of the handshake only, so that no command pays for it.
-        self.__class__ = _counting(quiet)
+        self.__class__ = _counting(quiet)  # type: ignore[arg-type]  # classes are hashable
         try:
             super().on_connect_check_health(check_health)
         finally:

@@ -565,6 +565,6 @@ def test_keys_are_in_nobodys_arguments(provider: TlsProvider) -> None:
     with offering(provider) as serving:
         pem = Path(serving.endpoint(tls=True).trust.ca_certs or "").read_bytes()
         some = pem.splitlines()[1]
-        listed = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True).stdout  # noqa: S607 - POSIX has it
+        listed = subprocess.run(["ps", "-ww", "-eo", "args"], check=True, capture_output=True).stdout  # noqa: S607 - POSIX has it
     assert b"guardian.py" in listed
     assert some not in listed

@@ -82,6 +82,8 @@ class Wish:
     unfinished_ms: float | None = None
     """How old unfinished commands were; the age of any other command unless wished."""
     dropped: int = 0
+    late_ms: float = 0.0
+    """How late each command of an open load was begun."""
     retried: int = 0
     prewarmed: int | None = None
     opened: int | None = None
@@ -233,6 +235,7 @@ class _Trial:
             completed=self.completed,
             unfinished=wish.unfinished,
             dropped=wish.dropped,
+            offered=round((case.rate or 0) * wish.duration_ms / 1000),
             retries=wish.retried,
             failures=dict(wish.failures),
             histograms=self.histograms,
@@ -249,7 +252,10 @@ class _Trial:
         if self.wish.throughput is not None:
             return _each(self.wish.throughput, self.repeat)
         case = self.case
-        most = case.handlers / (case.think.mean_ns / MILLISECOND + self.mean_ms)
+        most = case.handlers / (
+            (case.think.mean_ns if case.think else 0) / MILLISECOND + self.mean_ms
+        )
+        most = most if case.rate is None else case.rate / 1000
         can = case.most_connections / self.mean_ms
         return 1000 * min(most, can) * (1 - (self._jitter() - 1) / 10)
 
@@ -259,7 +265,10 @@ class _Trial:
         most = case.max_connections or 1
         if wished is None:
             others = case.concurrency - 1
-            busy = self.mean_ms / (self.mean_ms + case.think.mean_ns / MILLISECOND)
+            think_ms = (case.think.mean_ns if case.think else 0) / MILLISECOND
+            busy = self.mean_ms / (self.mean_ms + think_ms)
+            if case.rate is not None:
+                busy = case.rate / 1000 * self.mean_ms / case.handlers
             shares = [
                 comb(others, k) * busy**k * (1 - busy) ** (others - k) for k in range(others + 1)
             ]
@@ -292,7 +301,10 @@ class _Trial:
         aged = self.wish.unfinished_ms
         ages = _scattered(self.wish.unfinished, aged or self.mean_ms, aged or p99)
         found[Phase.SERVICE] = Histogram.of(service)
-        found[Phase.RESPONSE] = found[Phase.SERVICE] + Histogram.of(ages.astype(np.int64))
+        late = np.full(self.completed, self.wish.late_ms * MILLISECOND, np.int64)
+        if self.case.rate is not None:
+            found[Phase.LATENESS] = Histogram.of(late)
+        found[Phase.RESPONSE] = Histogram.of(service + late) + Histogram.of(ages.astype(np.int64))
         found[Phase.FAILED] = Histogram.of(_scattered(self.failed, 0.2, 0.5).astype(np.int64))
         return {phase: histogram for phase, histogram in found.items() if histogram.count}
 

@@ -23,6 +23,10 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.UNFINISHED: ({"unfinished": 300}, "it is 702 µs or more"),
     Code.CLIENT_SATURATED: ({"cpu_share": 0.96}, "96 % of a core"),
     Code.SERVER_SATURATED: ({"server_cpu_share": 0.85}, "85 % of the time"),
+    Code.BEHIND_SCHEDULE: (
+        {"rate": 900.0, "dropped": 40, "duration_ms": 6000},
+        "120 were due and never sent",
+    ),
     Code.NO_THINK: ({"think": "0", "concurrency": 10}, "do not size from it"),
     Code.POOL_BOUND: ({"in_use": [1] * 11}, "10 of 10 connections"),
     Code.REPEATS_DISAGREE: ({"p99_ms": [1, 2, 4]}, "between 999 µs and 3.99 ms"),

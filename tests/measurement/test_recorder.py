@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Sample:
     """A command as it happened: how long each part took, and how its connection came about."""
 
     done: int = OPENS
+    late: int = 0
+    """How long after it was due it began."""
     wait: int = 0
     opening: tuple[int, ...] = ()
     """Nanoseconds by OPENING phase; empty when nothing was opened."""
@@ -66,7 +68,14 @@ class Sample:
     def packed(self) -> bytes:
         """Write it as a handler does."""
         held = self.begun + self.wait + sum(self.opening)
-        instants = (self.begun, held, self.done - self.release, self.done, self.seen)
+        instants = (
+            self.begun - self.late,
+            self.begun,
+            held,
+            self.done - self.release,
+            self.done,
+            self.seen,
+        )
         if not self.opening:
             return COMMAND_ROW.pack(*instants)
         phases = dict(zip(OPENING, self.opening, strict=True))
@@ -119,7 +128,7 @@ def fail(recorder: Recorder, *, begun: int, done: int, **more: Any) -> None:  # 
     """Feed a failed command."""
     kind = KINDS.index(more.pop("kind", FailureKind.TIMEOUT))
     what = astuple(more.pop("what", Opening()))
-    recorder.record_failed(FAILED_ROW.pack(begun, done, more.pop("seen", 0), kind, *what))
+    recorder.record_failed(FAILED_ROW.pack(begun, begun, done, more.pop("seen", 0), kind, *what))
 
 
 def seen_by(recorder: Recorder) -> dict[str, Any]:
@@ -133,6 +142,42 @@ def seen_by(recorder: Recorder) -> dict[str, Any]:
         "warmup": recorder.warmup,
         "opened": recorder.opened,
     }
+
+
+# --- an open load ---
+
+
+@given(samples(), times, st.sampled_from([CAPACITY, None]))
+@settings(deadline=None, max_examples=100)
+def test_response_is_lateness_and_service(sample: Sample, late: int, capacity: int | None) -> None:
+    """With a schedule a command's time runs from when it was due, whenever it was begun."""
+    recorder = Recorder(WINDOW, capacity=capacity, arrivals_open=True)
+    late_sample = replace(sample, late=late)
+    completed = late_sample.record(recorder)
+    found = recorder.histograms()
+
+    assert completed * late == total(found, Phase.LATENESS)
+    assert completed * sample.service == total(found, Phase.SERVICE)
+    if completed:
+        assert sample.service + late == total(found, Phase.RESPONSE)
+    elif sample.done >= CLOSES:
+        assert CLOSES - late_sample.begun + late == total(found, Phase.RESPONSE)
+
+
+def test_a_closed_load_is_never_late() -> None:
+    """A command is due when its handler begins on it, so there is no such phase."""
+    recorder = recorder_of([Sample(command=10), Sample(done=OPENS + 1)])
+
+    assert Phase.LATENESS not in recorder.histograms()
+    assert recorder.histograms()[Phase.SERVICE] == recorder.histograms()[Phase.RESPONSE]
+
+
+def test_the_series_shows_response_from_when_it_was_due() -> None:
+    """An interval's quantiles are of response, as the histogram of the whole window is."""
+    recorder = Recorder(WINDOW, capacity=CAPACITY, arrivals_open=True)
+    Sample(late=700, command=300).record(recorder)
+
+    assert pytest.approx(1000, rel=0.01) == coarse_quantile(recorder.series.response[0], 0.5)
 
 
 # --- the parts are the whole ---
@@ -215,7 +260,7 @@ def test_a_command_belongs_to_the_window_in_which_it_ends(
     """Up to the opening it is warm-up, from the closing on it is unfinished."""
     recorder = recorder_of()
     begun = OPENS - 10
-    given_back = recorder.record(COMMAND_ROW.pack(begun, begun, done, done, 0))
+    given_back = recorder.record(COMMAND_ROW.pack(begun, begun, begun, done, done, 0))
 
     assert completed == given_back == recorder.completed
     assert unfinished == recorder.unfinished
@@ -378,12 +423,12 @@ def test_many_threads_may_feed_one_recorder() -> None:
 def test_a_million_commands_take_no_more_room_than_a_thousand() -> None:
     """Everything is counters; nothing grows with the load."""
     recorder = recorder_of()
-    rows = np.zeros((2048, 5), np.int64)
-    rows[:, 0] = OPENS
-    rows[:, 1] = OPENS + np.arange(2048) * 11
-    rows[:, 2] = rows[:, 1] + np.arange(2048) * 1009
-    rows[:, 3] = rows[:, 2] + 5
-    rows[:, 4] = np.arange(2048) % (CAPACITY + 1)
+    rows = np.zeros((2048, 6), np.int64)
+    rows[:, :2] = OPENS
+    rows[:, 2] = OPENS + np.arange(2048) * 11
+    rows[:, 3] = rows[:, 2] + np.arange(2048) * 1009
+    rows[:, 4] = rows[:, 3] + 5
+    rows[:, 5] = np.arange(2048) % (CAPACITY + 1)
     block = rows.tobytes()
     recorder.record(block)
     tracemalloc.start()
@@ -403,8 +448,8 @@ def test_a_million_commands_take_no_more_room_than_a_thousand() -> None:
 def test_what_cannot_be_is_counted_and_not_hidden() -> None:
     """Time that ran backwards or stood for hours is out of range, and the command still counts."""
     recorder = recorder_of()
-    recorder.record(COMMAND_ROW.pack(OPENS + 5, OPENS, OPENS, OPENS, 0))
-    recorder.record(COMMAND_ROW.pack(OPENS - 2 * HOUR, OPENS, OPENS, OPENS, 0))
+    recorder.record(COMMAND_ROW.pack(OPENS, OPENS + 5, OPENS, OPENS, OPENS, 0))
+    recorder.record(COMMAND_ROW.pack(OPENS, OPENS - 2 * HOUR, OPENS, OPENS, OPENS, 0))
     found = recorder.histograms()
 
     assert 2 == recorder.completed == recorder.series.completed.sum()

@@ -1,8 +1,8 @@
-"""Pauses have the mean and the distribution that were asked for, and can be repeated by seed."""
+"""Pauses and arrivals are distributed as was asked for, and can be repeated by seed."""
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice, pairwise
 from math import exp, sqrt
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from valkeybench.plan.arrivals import think_times
-from valkeybench.scenario.model import Distribution, Think
+from valkeybench.plan.arrivals import due_offsets, think_times
+from valkeybench.scenario.model import Arrivals, Distribution, Think
 from valkeybench.units import HOUR, MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -89,3 +89,62 @@ def test_handlers_pause_differently() -> None:
     for distribution in Distribution:
         think = Think(SECOND, distribution)
         assert 100 == len({pauses(think, 1, seed=str(i))[0] for i in range(100)})
+
+
+# --- arrivals of an open load ---
+
+
+def offsets(  # noqa: PLR0913 - a schedule is said in as many words
+    rate: float,
+    arrivals: Arrivals,
+    count: int = MANY,
+    *,
+    seed: str = "1",
+    process: int = 0,
+    processes: int = 1,
+) -> list[int]:
+    """Draw the first instants of one process's share."""
+    lists = due_offsets(rate, arrivals, seed=seed, process=process, processes=processes)
+    return list(islice(chain.from_iterable(lists), count))
+
+
+def test_poisson_arrivals_are_apart_exponentially() -> None:
+    """The gaps of a Poisson process are exponential with the rate's mean."""
+    gaps = [(b - a) / SECOND for a, b in pairwise([0, *offsets(1000, Arrivals.POISSON)])]
+
+    assert distance(gaps, lambda t: 1 - exp(-t * 1000)) < most_distance(len(gaps))
+    assert pytest.approx(0.001, rel=5 / sqrt(MANY)) == sum(gaps) / MANY
+
+
+@pytest.mark.parametrize("arrivals", Arrivals)
+def test_processes_together_make_the_rate(arrivals: Arrivals) -> None:
+    """The rate is the total: three processes' shares add up to it, and are not the same."""
+    shares = [offsets(3000, arrivals, 10_000, process=p, processes=3) for p in range(3)]
+    together = sorted(chain.from_iterable(shares))[:20_000]
+    gaps = [(b - a) / SECOND for a, b in pairwise(together)]
+
+    assert pytest.approx(1 / 3000, rel=5 / sqrt(len(gaps))) == sum(gaps) / len(gaps)
+    assert 3 == len({tuple(share[:10]) for share in shares})
+    if arrivals is Arrivals.POISSON:
+        assert distance(gaps, lambda t: 1 - exp(-t * 3000)) < most_distance(len(gaps))
+
+
+def test_steady_arrivals_are_evenly_apart_over_all_processes() -> None:
+    """Dealt out in turn, to the nanosecond, and without drift."""
+    shares = [offsets(300, Arrivals.STEADY, 1000, process=p, processes=3) for p in range(3)]
+
+    expected = [round(n * SECOND / 300) for n in range(3000)]
+    assert all(
+        abs(wanted - got) <= 1
+        for wanted, got in zip(expected, sorted(chain.from_iterable(shares)), strict=True)
+    )
+
+
+@pytest.mark.parametrize("arrivals", Arrivals)
+def test_arrivals_are_repeated_by_seed(arrivals: Arrivals) -> None:
+    """The same seed gives the same instants, ascending; another gives other Poisson ones."""
+    one = offsets(1000, arrivals, 2000, seed="a")
+
+    assert one == offsets(1000, arrivals, 2000, seed="a")
+    assert one == sorted(one)
+    assert (arrivals is Arrivals.STEADY) == (one == offsets(1000, arrivals, 2000, seed="b"))

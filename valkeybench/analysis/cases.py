@@ -71,13 +71,23 @@ class SeenCase:
         return self.concurrency * self.processes
 
     @property
-    def think_ns(self) -> int:
-        """Give the mean think time; zero saturates."""
+    def think_ns(self) -> int | None:
+        """Give the mean think time; zero saturates, None is a load by schedule."""
+        if self.rate is not None:
+            return None
         try:
             # The distribution, if it is named, comes first: `constant 10ms`.
             return parse_duration(str(self.record.axes.get("think")).rpartition(" ")[2])
         except ValueError as error:
             raise self._nonsense("think") from error
+
+    @property
+    def rate(self) -> float | None:
+        """Give the commands due per second, all processes together; None for a closed load."""
+        value = self.record.axes.get("rate")
+        if value is None or (isinstance(value, int | float) and value > 0):
+            return value
+        raise self._nonsense("rate")
 
     @property
     def response(self) -> PhaseSummary | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import SeenCase, seen
+from valkeybench.analysis.delivery import behind_schedule
+from valkeybench.analysis.finding import Finding, Look
 from valkeybench.analysis.remedies import (
     less_client_cpu,
     mend_failures,
@@ -39,6 +40,7 @@ class Code(StrEnum):
     UNFINISHED = "unfinished"
     CLIENT_SATURATED = "client_saturated"
     SERVER_SATURATED = "server_saturated"
+    BEHIND_SCHEDULE = "behind_schedule"
     NO_THINK = "no_think"
     POOL_BOUND = "pool_bound"
     REPEATS_DISAGREE = "repeats_disagree"
@@ -47,22 +49,6 @@ class Code(StrEnum):
     RETRIES = "retries"
     EVICTIONS = "evictions"
     CONNECTIONS_DISAGREE = "connections_disagree"
-
-
-class Finding(NamedTuple):
-    """What was seen and why it matters, and what to do about it."""
-
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a check may look at: the case, the others of its run, and where the lines are."""
-
-    case: SeenCase
-    run: Sequence[SeenCase] = ()
-    limits: Thresholds = field(default_factory=Thresholds)
 
 
 def health(cases: Sequence[CaseRecord], limits: Thresholds | None = None) -> list[RunWarning]:
@@ -91,6 +77,7 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.UNFINISHED: unfinished,
         Code.CLIENT_SATURATED: client_saturated,
         Code.SERVER_SATURATED: server_saturated,
+        Code.BEHIND_SCHEDULE: behind_schedule,
         Code.NO_THINK: no_think,
         Code.POOL_BOUND: pool_bound,
         Code.REPEATS_DISAGREE: repeats_disagree,
@@ -220,7 +207,7 @@ def server_saturated(look: Look) -> Finding | None:
 
 def no_think(look: Look) -> Finding | None:
     """Find a closed loop that does nothing but ask."""
-    if look.case.think_ns > 0:
+    if look.case.think_ns != 0:
         return None
     return Finding(
         "handlers ask again at once, without think time: that finds out how much goes through"

@@ -33,6 +33,13 @@ def less_client_cpu(case: SeenCase) -> str:
     )
 
 
+def keep_up(case: SeenCase) -> str:
+    """Say how to bring an open load back onto its schedule."""
+    more = f"more handlers (--concurrency {2 * case.concurrency})"
+    processes = f"more processes (--processes {2 * case.processes})"
+    return f"offer less (--rate), or give it {more}, or {processes} where the client is saturated"
+
+
 def serve_all(case: SeenCase) -> str:
     """Say how to keep handlers from starving."""
     if not case.pool.waits:

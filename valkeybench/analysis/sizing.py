@@ -13,10 +13,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import Group, SeenCase, groups, quantile_of_counts, seen
+from valkeybench.analysis.delivery import behind_schedule
+from valkeybench.analysis.finding import Finding, Look
 from valkeybench.analysis.health import (
     Code,
-    Finding,
-    Look,
     client_saturated,
     failures,
     few_samples,
@@ -131,6 +131,7 @@ def _causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]
     found = {
         Code.SERVER_LOST: server_lost(look),
         Code.FAILURES: failures(look) if failed > limits.failures * attempted else None,
+        Code.BEHIND_SCHEDULE: behind_schedule(look),
         Code.NO_THINK: no_think(look),
         Code.STARVED: starved(look),
         Code.CLIENT_SATURATED: client_saturated(look),
@@ -208,7 +209,7 @@ class _Need:
         rounds = (summary.completed + summary.failed) / summary.completed
         busy = service + failed * summary.failed / summary.completed
         think = handlers / rate / rounds - busy / rounds
-        think = think if think > 0 else float(case.think_ns)
+        think = think if think > 0 else float(case.think_ns or 0)
 
         def modelled(waiting: float) -> int:
             return smallest_pool(handlers=handlers, think_ns=think, hold_ns=hold, waiting=waiting)

@@ -36,6 +36,12 @@ class Thresholds:
     Resource Allocation in Shared Computer Systems", 1984.
     """
 
+    achieved: float = 0.99
+    """Share of an open load to be completed. Below it the queue grew, or commands failed."""
+
+    lateness: float = 0.5
+    """Share of mean response before a handler began. Beyond it, handlers are what is measured."""
+
     fair_commands: float = 10
     """Commands the average handler must have done before fairness is judged at all."""
 

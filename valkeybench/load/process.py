@@ -53,7 +53,7 @@ def main() -> None:
 def _serve(hear: BinaryIO, tell: BinaryIO) -> Seen | Refused:
     order: Order = receive(hear)
     raise_open_files_limit()
-    if order.trial.case.rtt_ns:
+    if order.trial.case.rtt_ns or order.trial.case.rate is not None:
         # Not always: timers without slack cost every command of a client with a timeout.
         be_punctual()
     if order.trial.pin is not None:

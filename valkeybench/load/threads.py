@@ -12,6 +12,7 @@ from valkeybench.load.asking import Tallied, make_asker, make_pool
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.ledger import Ledger, Shared
+from valkeybench.load.pace import OnSchedule, Schedule, Thinking
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
@@ -23,14 +24,15 @@ from valkeybench.measurement.recorder import (
     Recorder,
     Window,
 )
-from valkeybench.plan.arrivals import think_times
 from valkeybench.plan.workload import command_table
+from valkeybench.scenario.model import Think
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from valkeybench.load.asking import Asker
+    from valkeybench.load.pace import Pace
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
 
@@ -44,7 +46,7 @@ _GRACE_NS = 6 * SECOND
 more than redis-py's default socket timeout of 5 s."""
 
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
-_UNUSED_ROW = (0, 0, 0, 0, 0)
+_UNUSED_ROW = (0, 0, 0, 0, 0, 0)
 """Ended before any window opened, so it counts nowhere."""
 
 
@@ -85,19 +87,24 @@ class ThreadsDriver:
     def drive(self, window: Window) -> Measurement:
         """Send until the window closes, and give what was seen in it."""
         pool = self._pool
+        arrivals_open = self._trial.case.rate is not None
         recorder = (
-            Recorder(window, capacity=None)
+            Recorder(window, capacity=None, arrivals_open=arrivals_open)
             if pool is None
-            else Recorder(window, capacity=pool.max_connections, in_use=pool.in_use)
-        )
-        handlers = self._make_handlers(recorder)
+            else Recorder(
+                window, capacity=pool.max_connections, in_use=pool.in_use,
+                arrivals_open=arrivals_open,
+            )
+        )  # fmt: skip
+        schedule = Schedule.of(self._trial, window, process=self._process)
+        handlers = self._make_handlers(recorder, schedule)
         for handler in handlers:
             handler.thread.start()
         cost = self._watch(recorder)
         abandoned = self._finish(handlers, recorder)
-        return self._measurement(recorder, handlers, cost, abandoned)
+        return self._measurement(recorder, handlers, schedule, cost, abandoned)
 
-    def _make_handlers(self, recorder: Recorder) -> list[_Handler]:
+    def _make_handlers(self, recorder: Recorder, schedule: Schedule | None) -> list[_Handler]:
         trial, case = self._trial, self._trial.case
         seed = f"{trial.seed}/{self._process}"
         table = command_table(
@@ -111,7 +118,9 @@ class ThreadsDriver:
                 _Handler(
                     Tallied(asker) if trial.tally_replies else asker,
                     commands=islice(cycle(table), number * len(table) // case.concurrency, None),
-                    pauses=think_times(case.think, seed=f"{seed}/{number}"),
+                    pace=Thinking(case.think or Think(0), f"{seed}/{number}", recorder.window)
+                    if schedule is None
+                    else OnSchedule(schedule, recorder.window),
                     recorder=recorder,
                     ledger=self._ledger,
                     rows=rows,
@@ -140,7 +149,12 @@ class ThreadsDriver:
         return len(stuck)
 
     def _measurement(
-        self, recorder: Recorder, handlers: list[_Handler], cost: Cost, abandoned: int
+        self,
+        recorder: Recorder,
+        handlers: list[_Handler],
+        schedule: Schedule | None,
+        cost: Cost,
+        abandoned: int,
     ) -> Measurement:
         columns = list(zip(*self._prewarm_rows, strict=True))
         askers = [handler.asker for handler in handlers]
@@ -148,6 +162,8 @@ class ThreadsDriver:
             window_ns=recorder.window.length_ns,
             completed=recorder.completed,
             unfinished=recorder.unfinished,
+            dropped=0 if schedule is None else schedule.dropped(),
+            offered=0 if schedule is None else schedule.offered,
             retries=self._ledger.shared.retries,
             abandoned=abandoned,
             failures=recorder.failures,
@@ -178,17 +194,17 @@ class _Handler:
         asker: Asker,
         *,
         commands: Iterator[tuple[str, ...]],
-        pauses: Iterator[float],
+        pace: Pace,
         recorder: Recorder,
         ledger: Ledger,
         rows: int,
     ) -> None:
         self.asker = asker
         self.completed = 0
-        self.begun = 0
+        self.due = 0
         self.thread = threading.Thread(target=self._run, daemon=True)
         self._commands = commands
-        self._pauses = pauses
+        self._pace = pace
         self._recorder = recorder
         self._ledger = ledger
         self._block = bytearray(rows * COMMAND_ROW.size)
@@ -205,8 +221,8 @@ class _Handler:
         with self._handing_over:
             self._abandoned = True
             self._count(len(self._block))
-            if self.begun < self._recorder.window.closes:  # or it has just got through after all
-                self._recorder.abandon(self.begun)
+            if self.due < self._recorder.window.closes:  # or it has just got through after all
+                self._recorder.abandon(self.due)
 
     def _run(self) -> None:
         filled = len(self._block)
@@ -220,14 +236,16 @@ class _Handler:
         This is the hot path: what it does besides asking is what valkeybench costs.
         """
         ask, lease, closes = self.asker.ask, self.asker.lease, self._recorder.window.closes
-        block, pack = self._block, COMMAND_ROW.pack_into
+        block, pack, wait = self._block, COMMAND_ROW.pack_into, self._pace.wait
         offsets = range(0, len(block), COMMAND_ROW.size)
-        for offset, command, pause in zip(offsets, self._commands, self._pauses, strict=False):
-            if pause:
-                self._think(pause)
-            self.begun = begun = clock()
+        for offset, command, pause in zip(offsets, self._commands, self._pace.pauses, strict=False):
+            due = wait(pause) if pause else 0
+            begun = clock()
             if begun >= closes:
+                self._pace.give_up(due)
+                self.due = begun  # nothing is under way any more
                 return offset
+            self.due = due = due or begun
             try:
                 ask(*command)
             except Exception as error:  # noqa: BLE001 - a failed command is data, whatever it raised
@@ -240,25 +258,20 @@ class _Handler:
                 self._note_opened(begun, done)
                 pack(block, offset, *_UNUSED_ROW)
             else:
-                pack(block, offset, begun, lease.held, lease.replied, done, lease.seen)
+                pack(block, offset, due, begun, lease.held, lease.replied, done, lease.seen)
         return len(block)
-
-    def _think(self, pause: float) -> None:
-        """Pause, but not beyond the closing of the window."""
-        left = (self._recorder.window.closes - clock()) / SECOND
-        if left > 0:
-            sleep(min(pause, left))
 
     def _note_opened(self, begun: int, done: int) -> None:
         lease = self.asker.lease
         self._opened += OPENED_ROW.pack(
-            begun, lease.held, lease.replied, done, lease.seen, *self._ledger.notes.take()
+            self.due, begun, lease.held, lease.replied, done, lease.seen, *self._ledger.notes.take()
         )
 
     def _note_failed(self, begun: int, done: int, error: Exception) -> None:
         what = self._ledger.notes.take()[len(OPENING) :]
         kind = _KIND_NUMBER[failure_kind(error)]
-        self._failed += FAILED_ROW.pack(begun, done, self.asker.lease.seen, kind, *what)
+        row = (self.due, begun, done, self.asker.lease.seen, kind, *what)
+        self._failed += FAILED_ROW.pack(*row)
 
     def _hand_over(self, filled: int) -> None:
         with self._handing_over:

@@ -56,6 +56,8 @@ class Measurement:
     completed: int = 0
     unfinished: int = 0
     dropped: int = 0
+    offered: int = 0
+    """Commands that were due in the window by the schedule of an open load; 0 for a closed one."""
     retries: int = 0
     abandoned: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)

@@ -26,20 +26,26 @@ if TYPE_CHECKING:
 
     from valkeybench.measurement.histogram import Integers
 
-COMMAND_ROW = struct.Struct("5q")
-"""A command over a connection that was there: begun, held, replied, done, and what it saw
-of the pool when it asked (a length the pool can turn into connections in use)."""
+COMMAND_ROW = struct.Struct("6q")
+"""A command over a connection that was there: due, begun, held, replied, done, and what it
+saw of the pool when it asked (a length the pool can turn into connections in use). In a
+closed loop a command is due when its handler begins on it."""
 
-OPENED_ROW = struct.Struct("14q")
+OPENED_ROW = struct.Struct("15q")
 """The same, and what was opened for it: the OPENING phases (0: did not happen), then how
 many connections, set-up and TLS round trips, and refused set-up commands."""
 
-FAILED_ROW = struct.Struct("8q")
-"""A failed command: begun, done, what it saw of the pool, kind, and what it opened."""
+FAILED_ROW = struct.Struct("9q")
+"""A failed command: due, begun, done, what it saw of the pool, kind, and what it opened."""
 
 KINDS = tuple(FailureKind)
 
-_COMPLETED = (Phase.POOL_WAIT, *OPENING, Phase.COMMAND, Phase.RELEASE, Phase.SERVICE)
+_UNFINISHED = "unfinished"
+_TALLIED = (
+    Phase.POOL_WAIT, Phase.COMMAND, Phase.RELEASE, Phase.SERVICE, Phase.LATENESS, Phase.RESPONSE,
+    *OPENING, Phase.FAILED, _UNFINISHED,
+)  # fmt: skip
+"""What is counted, in an order that keeps together what is counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Window:
     """When samples count: from `opens` until before `closes`, on the perf_counter clock.
 
     A command belongs to the window in which it ends. One that ends later, begun before it
-    closed, is unfinished: a censored sample at its age.
+    closed, is unfinished: a censored sample at its age since it was due.
     """
 
     opens: int
@@ -64,7 +70,8 @@ class Recorder:
 
     `capacity` is the size of the pool and `in_use` turns what handlers saw of it into
     connections in use. Without a pool (None), the time before a connection is in hand is
-    not spent waiting but building client objects.
+    not spent waiting but building client objects. `arrivals_open` says that commands are
+    due by a schedule, and not when their handlers begin on them.
     """
 
     def __init__(
@@ -73,14 +80,14 @@ class Recorder:
         *,
         capacity: int | None,
         in_use: Callable[[Integers], Integers] = lambda seen: seen,
+        arrivals_open: bool = False,
     ) -> None:
         self.window = window
         self._pooled = capacity is not None
+        self._open = arrivals_open
         self._in_use_of = in_use
         self._lock = threading.Lock()
-        self._phases = {phase: _Tally() for phase in _COMPLETED}
-        self._unfinished = _Tally()
-        self._failed = _Tally()
+        self._tallies = _Tallies()
         self._failures = np.zeros(len(KINDS), np.int64)
         self.in_use = np.zeros(0 if capacity is None else capacity + 1, np.int64)
         self.series = Series.blank(window.length_ns)
@@ -89,25 +96,25 @@ class Recorder:
 
     def record(self, packed: bytes | memoryview) -> int:
         """Count COMMAND_ROWs; give how many completed in the window."""
-        rows = np.frombuffer(packed, np.int64).reshape(-1, 5)
+        rows = np.frombuffer(packed, np.int64).reshape(-1, 6)
         with self._lock:
             return self._record(rows, None)
 
     def record_opened(self, packed: bytes | memoryview) -> int:
         """Count OPENED_ROWs; give how many completed in the window."""
-        rows = np.frombuffer(packed, np.int64).reshape(-1, 14)
+        rows = np.frombuffer(packed, np.int64).reshape(-1, 15)
         with self._lock:
-            self._count_opened(rows[:, 3], rows[:, 10:])
-            return self._record(rows[:, :5], rows[:, 5:10])
+            self._count_opened(rows[:, 4], rows[:, 11:])
+            return self._record(rows[:, :6], rows[:, 6:11])
 
     def record_failed(self, packed: bytes | memoryview) -> None:
         """Count FAILED_ROWs."""
-        rows = np.frombuffer(packed, np.int64).reshape(-1, 8)
+        rows = np.frombuffer(packed, np.int64).reshape(-1, 9)
         with self._lock:
-            self._count_opened(rows[:, 1], rows[:, 4:])
-            begun, done, seen, kind = rows.T[:4]
-            inside = self._settle(begun, done)
-            self._failed.count(done[inside] - begun[inside])
+            self._count_opened(rows[:, 2], rows[:, 5:])
+            due, begun, done, seen, kind = rows.T[:5]
+            inside = self._settle(due, done)
+            self._tallies.count(Phase.FAILED, done[inside] - begun[inside])
             np.add.at(self._failures, kind[inside], 1)
             intervals = self._intervals(done[inside])
             np.add.at(self.series.failed, intervals, 1)
@@ -117,20 +124,20 @@ class Recorder:
     def histograms(self) -> dict[Phase, Histogram]:
         """Give every phase that has samples. Unfinished commands are in `response` alone."""
         with self._lock:
-            found = {phase: tally.histogram() for phase, tally in self._phases.items()}
-            found[Phase.RESPONSE] = found[Phase.SERVICE] + self._unfinished.histogram()
-            found[Phase.FAILED] = self._failed.histogram()
+            found = {p: self._tallies.histogram(p) for p in _TALLIED if isinstance(p, Phase)}
+            answered = found[Phase.RESPONSE if self._open else Phase.SERVICE]
+            found[Phase.RESPONSE] = answered + self._tallies.histogram(_UNFINISHED)
         return {phase: h for phase, h in found.items() if h.count or h.out_of_range}
 
     @property
     def completed(self) -> int:
         """Count the commands completed in the window."""
-        return self._phases[Phase.SERVICE].seen
+        return self._tallies.seen(Phase.SERVICE)
 
     @property
     def unfinished(self) -> int:
-        """Count the commands begun in the window that ended after it closed."""
-        return self._unfinished.seen
+        """Count the commands begun before the window closed that ended after."""
+        return self._tallies.seen(_UNFINISHED)
 
     @property
     def failures(self) -> Mapping[str, int]:
@@ -138,64 +145,77 @@ class Recorder:
         counts = zip(KINDS, self._failures.tolist(), strict=True)
         return {kind.value: count for kind, count in counts if count}
 
-    def abandon(self, begun: int) -> None:
+    def abandon(self, due: int) -> None:
         """Count a command that may never end as unfinished."""
         with self._lock:
-            self._unfinished.count(np.array([self.window.closes - begun], np.int64))
+            self._tallies.count(_UNFINISHED, np.array([self.window.closes - due], np.int64))
 
     def _record(self, rows: Integers, opening: Integers | None) -> int:
-        begun, held, replied, done, seen = rows.T
-        inside = self._settle(begun, done)
+        inside = self._settle(rows[:, 0], rows[:, 4])
         if not inside.all():
-            begun, held, replied, done, seen = rows[inside].T
+            rows = rows[inside]
             opening = None if opening is None else opening[inside]
-        service = done - begun
-        before, command = held - begun, replied - held
+        if not rows.size:
+            return 0
+        spans = self._spans(rows.T)
         if opening is not None:
-            before, command = self._count_opening(opening.T, before, command)
+            self._count_opening(opening.T, spans)
+        elif not self._pooled:
+            self._tallies.count(Phase.CONSTRUCT, spans[0, spans[0] > 0])
         if self._pooled:
-            self._phases[Phase.POOL_WAIT].count(before)
-        elif opening is None:
-            self._phases[Phase.CONSTRUCT].count(before[before > 0])
-        self._phases[Phase.COMMAND].count(command)
-        self._phases[Phase.RELEASE].count(done - replied)
-        self._phases[Phase.SERVICE].count(service)
-        intervals = self._intervals(done)
-        np.add.at(self.series.completed, intervals, 1)
-        np.add.at(self.series.response, (intervals, _coarse(service)), 1)
-        if self._pooled:
-            np.add.at(self.series.pool_wait, (intervals, _coarse(before)), 1)
-            self._count_in_use(seen, intervals)
-        return int(done.size)
+            indices = self._tallies.count_together(Phase.POOL_WAIT, spans)
+        else:
+            indices = self._tallies.count_together(Phase.COMMAND, spans[1:])
+        self._count_intervals(rows[:, 4], rows[:, 5], _TO_COARSE[indices[[0, -1]]])
+        return len(rows)
 
-    def _settle(self, begun: Integers, done: Integers) -> NDArray[np.bool_]:
+    def _spans(self, columns: Integers) -> Integers:
+        """Give before, command, release and service; then lateness and response, if they differ."""
+        due, begun, _, _, done, _ = columns
+        spans = np.empty((6 if self._open else 4, due.size), np.int64)
+        np.subtract(columns[2:5], columns[1:4], out=spans[:3])
+        np.subtract(done, begun, out=spans[3])
+        if self._open:
+            np.subtract(begun, due, out=spans[4])
+            np.subtract(done, due, out=spans[5])
+        return spans
+
+    def _settle(self, due: Integers, done: Integers) -> NDArray[np.bool_]:
         """Count what ended too late as unfinished; tell which commands ended in the window."""
         late = done >= self.window.closes
         if late.any():
-            self._unfinished.count(self.window.closes - begun[late])
+            self._tallies.count(_UNFINISHED, self.window.closes - due[late])
         inside: NDArray[np.bool_] = (done >= self.window.opens) & ~late
         return inside
 
-    def _count_opening(
-        self, opening: Integers, before: Integers, command: Integers
-    ) -> tuple[Integers, Integers]:
-        """Count the opening phases that happened; give what they leave of before and command."""
-        left = before - opening.sum(axis=0)
+    def _count_opening(self, opening: Integers, spans: Integers) -> None:
+        """Count the opening phases that happened; leave the rest in `spans`."""
+        left = spans[0] - opening.sum(axis=0)
         # A retry opens its connection within the command: what is too much before belongs there.
-        command = command + np.minimum(left, 0)
+        spans[1] += np.minimum(left, 0)
         left = np.maximum(left, 0)
         construct = opening[0]
         if not self._pooled:
             # Nobody waits for a pool that is not there: the rest is Python building things.
             construct, left = construct + left, np.zeros_like(left)
         for phase, lasted in zip(OPENING, (construct, *opening[1:]), strict=True):
-            self._phases[phase].count(lasted[lasted > 0])
-        return left, command
+            self._tallies.count(phase, lasted[lasted > 0])
+        spans[0] = left
 
     def _count_opened(self, done: Integers, what: Integers) -> None:
         early = done < self.window.opens
         self.warmup += Opening(*what[early].sum(axis=0).tolist())
         self.opened += Opening(*what[~early].sum(axis=0).tolist())
+
+    def _count_intervals(self, done: Integers, seen: Integers, coarse: Integers) -> None:
+        """Count into the series; `coarse` has the counters of the first span and of response."""
+        intervals = self._intervals(done)
+        np.add.at(self.series.completed, intervals, 1)
+        rows = intervals * COARSE.size
+        np.add.at(self.series.response.reshape(-1), rows + coarse[1], 1)
+        if self._pooled:
+            np.add.at(self.series.pool_wait.reshape(-1), rows + coarse[0], 1)
+            self._count_in_use(seen, intervals)
 
     def _count_in_use(self, seen: Integers, intervals: Integers) -> None:
         in_use = self._in_use_of(seen)
@@ -208,42 +228,65 @@ class Recorder:
         return (done - self.window.opens) // self.series.interval_ns
 
 
-class _Tally:
-    """A histogram under way: counters that are added to in place."""
+class _Tallies:
+    """Histograms under way: one table of counters that is added to in place."""
 
-    __slots__ = ("counts", "maximum", "minimum", "out_of_range", "seen", "total")
+    __slots__ = ("_counts", "_maximum", "_minimum", "_out_of_range", "_total")
 
     def __init__(self) -> None:
-        self.counts = np.zeros(SIZE, np.int64)
-        self.minimum = HIGHEST_NS
-        self.maximum = 0
-        self.total = 0
-        self.seen = 0
-        self.out_of_range = 0
+        rows = len(_TALLIED)
+        self._counts = np.zeros((rows, SIZE), np.int64)
+        self._minimum = np.full(rows, HIGHEST_NS)
+        self._maximum = np.zeros(rows, np.int64)
+        self._total = np.zeros(rows, np.int64)
+        self._out_of_range = np.zeros(rows, np.int64)
 
-    def count(self, values: Integers) -> None:
-        if not values.size:
-            return
-        self.seen += values.size
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > HIGHEST_NS:
-            kept = values[(values >= 0) & (values <= HIGHEST_NS)]
-            self.out_of_range += values.size - kept.size
-            self.seen -= kept.size
-            self.count(kept)
-            return
-        np.add.at(self.counts, LAYOUT.index(values), 1)
-        self.minimum = min(self.minimum, low)
-        self.maximum = max(self.maximum, high)
-        self.total += int(values.sum())
+    def count(self, what: str, values: Integers) -> None:
+        """Count values of one kind."""
+        if values.size:
+            self.count_together(what, values[np.newaxis])
 
-    def histogram(self) -> Histogram:
-        if self.minimum > self.maximum:
-            return Histogram(self.counts.copy(), None, None, 0, self.out_of_range)
-        return Histogram(
-            self.counts.copy(), self.minimum, self.maximum, self.total, self.out_of_range
-        )
+    def count_together(self, first: str, values: Integers) -> Integers:
+        """Count (kinds, samples) values, the kinds as they follow in the table from `first`.
+
+        Gives the counter of each. Values out of range are counted apart, their counter is
+        that of the nearest value in range.
+        """
+        row = _TALLIED.index(first)
+        low, high = values.min(axis=1), values.max(axis=1)
+        if low.min() < 0 or high.max() > HIGHEST_NS:
+            return self._count_those_in_range(row, values)
+        rows = slice(row, row + len(values))
+        indices = LAYOUT.index(values)
+        # One addition for all kinds: each call of numpy costs as much as a hundred samples.
+        firsts = np.arange(row, row + len(values))[:, np.newaxis] * SIZE
+        np.add.at(self._counts.reshape(-1), (indices + firsts).reshape(-1), 1)
+        self._minimum[rows] = np.minimum(self._minimum[rows], low)
+        self._maximum[rows] = np.maximum(self._maximum[rows], high)
+        self._total[rows] += values.sum(axis=1)
+        return indices
+
+    def seen(self, what: str) -> int:
+        """Count the values of one kind, in range or not."""
+        row = _TALLIED.index(what)
+        return int(self._counts[row].sum() + self._out_of_range[row])
+
+    def histogram(self, what: str) -> Histogram:
+        """Give what was counted of one kind."""
+        row = _TALLIED.index(what)
+        counts, outside = self._counts[row].copy(), int(self._out_of_range[row])
+        low, high = int(self._minimum[row]), int(self._maximum[row])
+        if low > high:
+            return Histogram(counts, None, None, 0, outside)
+        return Histogram(counts, low, high, int(self._total[row]), outside)
+
+    def _count_those_in_range(self, row: int, values: Integers) -> Integers:
+        for number, line in enumerate(values):
+            kept = line[(line >= 0) & (line <= HIGHEST_NS)]
+            self._out_of_range[row + number] += line.size - kept.size
+            self.count(_TALLIED[row + number], kept)
+        return LAYOUT.index(np.clip(values, 0, HIGHEST_NS))
 
 
-def _coarse(values: Integers) -> Integers:
-    return COARSE.index(np.minimum(np.maximum(values, 0), HIGHEST_NS))
+_TO_COARSE = COARSE.index(LAYOUT.lowest(np.arange(SIZE)))
+"""The counter of a series for each counter of a histogram, which is never cut in two by it."""

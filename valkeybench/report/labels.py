@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from valkeybench.scenario.model import Pool
-from valkeybench.units import format_bytes, format_duration
+from valkeybench.units import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +100,9 @@ def _words() -> dict[str, Callable[[object], str]]:
     return {
         "concurrency": lambda n: "1 handler" if n == 1 else f"{n} handlers",
         "processes": lambda n: "1 process" if n == 1 else f"{n} processes",
+        "rate": lambda rate: format_rate(_number(rate)).replace(" ", ""),
+        "arrivals": lambda kind: f"{kind} arrivals",
+        "think": lambda think: "by schedule" if think is None else f"think {think}",
         "clients": lambda kind: f"{kind} clients",
         "value_size": lambda size: f"{_without_zeros(format_bytes(_number(size)))} values",
         "handshake": lambda kind: f"{kind} handshake",

@@ -17,6 +17,7 @@ from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_table
 from valkeybench.report.phases import phase_block
+from valkeybench.report.schedule import schedule_table
 from valkeybench.report.spread import spread_block
 from valkeybench.scenario.model import Scenario
 from valkeybench.units import format_count
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _CONNECTION_IDS = ["CLIENT ID"]
 """The commands of a scenario whose replies are the ids of connections."""
 
-_LOAD_AXES = ("concurrency", "processes", "think")
+_LOAD_AXES = ("concurrency", "processes", "think", "rate", "arrivals")
 
 
 def run_document(run: RunFile, *, path: str | None) -> Document:
@@ -133,7 +134,9 @@ def _what(run: RunFile) -> str:
     common = [
         axis_label(name, axes[name])
         for name in _LOAD_AXES
-        if name in axes and name not in apart and (name, axes[name]) != ("processes", 1)
+        if axes.get(name) is not None
+        and name not in apart
+        and (name, axes[name]) != ("processes", 1)
     ]
     commands = run.scenario.get("commands")
     if isinstance(commands, list):
@@ -144,6 +147,10 @@ def _what(run: RunFile) -> str:
 def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     yield Heading(text="Results")
     yield outcome_table(run.cases, names)
+    schedule = schedule_table(run.cases, names)
+    if schedule is not None:
+        yield Heading(text="On schedule?")
+        yield schedule
 
 
 def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

@@ -92,6 +92,9 @@ class Summary(Record):
     failed: Count
     unfinished: Count
     dropped: Count
+    """Commands of an open load that were due before the window closed and never sent."""
+    offered: Count | None = None
+    """Commands due in the window by the schedule of an open load; None for a closed one."""
     retries: Count = 0
     failures: dict[str, Count]
     fairness: Share | None

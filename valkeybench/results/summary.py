@@ -81,6 +81,7 @@ def summarise(seen: Measurement, *, processes: int) -> Summary:
         failed=seen.failed,
         unfinished=seen.unfinished,
         dropped=seen.dropped,
+        offered=seen.offered or None,
         retries=seen.retries,
         failures=dict(seen.failures),
         fairness=jain_index(seen.handlers),

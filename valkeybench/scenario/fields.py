@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from valkeybench.scenario import kinds
-from valkeybench.scenario.model import Clients, Driver, Handshake, KeyType, Pool, TlsVersion
+from valkeybench.scenario.model import (
+    Arrivals,
+    Clients,
+    Driver,
+    Handshake,
+    KeyType,
+    Pool,
+    TlsVersion,
+)
 
 MOST_HANDLERS = 20_000
 
@@ -91,6 +99,16 @@ _LOAD_FIELDS = (
         "think", kinds.think(),
         "Mean pause of a handler before each command, exponential; 'constant 5ms'; 0 saturates.",
         "--think", section="load", panel=LOAD_PANEL, default="10ms",
+    ),
+    _axis(
+        "rate", kinds.rate(),
+        "Open load: commands due per second in all processes together, as 5000/s. No think time.",
+        "--rate", section="load", panel=LOAD_PANEL,
+    ),
+    _axis(
+        "arrivals", kinds.choice(Arrivals, "kind of arrivals"),
+        "When commands are due at a rate: poisson, at random, or steady, at even distances.",
+        "--arrivals", section="load", panel=LOAD_PANEL, default="poisson",
     ),
     Field(
         section="load", key="commands", target="commands", kind=kinds.command(),

@@ -130,6 +130,25 @@ def think() -> Kind:
     return Kind("TIME", convert, {**_TIME_SCHEMA, "examples": ["10ms", "constant 5ms", 0]})
 
 
+def rate() -> Kind:
+    """Take a number of commands per second, such as `5000/s`, `5000` or `300/min`."""
+    example = "write it like 5000/s, or 300/min"
+
+    def convert(value: object) -> float:
+        found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is not None:
+            value = float(found["number"]) / (60 if found["unit"] == "min" else 1)
+        if isinstance(value, bool | str) or not isinstance(value, int | float) or not value >= 0:
+            raise UnfitError(f"{_shown(value)} is no rate", example)
+        if not value:
+            raise UnfitError("nothing would ever be due at a rate of 0", example)
+        if value > _HIGHEST_RATE:
+            raise UnfitError(f"{_shown(value)} is more than any load sends", example)
+        return float(value)
+
+    return Kind("RATE", convert, {"type": ["string", "number"], "examples": ["5000/s"]})
+
+
 def size() -> Kind:
     """Take a number of bytes such as `64` or `1KiB`."""
 
@@ -326,6 +345,8 @@ def pinning() -> Kind:
 
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"const": 0}]}
 _LONGEST_NS = 24 * HOUR
+_RATE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(/\s*(?P<unit>s|min))?")
+_HIGHEST_RATE = 10_000_000
 _LARGEST_VALUE = 512 * 2**20
 _LONGEST_SECRET = 1 << 16
 _LONGEST_SHOWN = 60

@@ -67,6 +67,15 @@ class Distribution(StrEnum):
     CONSTANT = "constant"
 
 
+class Arrivals(StrEnum):
+    """When the commands of an open load are due, whatever became of the ones before."""
+
+    POISSON = "poisson"
+    """At random: as requests of many independent users come."""
+    STEADY = "steady"
+    """At even distances."""
+
+
 class KeyType(StrEnum):
     """What kind of key a certificate has; it decides what a TLS handshake costs."""
 
@@ -143,7 +152,10 @@ class Case:
     processes: int = 1
     driver: Driver = Driver.THREADS
     clients: Clients | None = Clients.SHARED
-    think: Think = Think(10 * MILLISECOND)
+    think: Think | None = Think(10 * MILLISECOND)
+    rate: float | None = None
+    """Commands due per second in all processes together; None is a closed load."""
+    arrivals: Arrivals | None = None
     value_size: int = 64
     handshake: Handshake = Handshake.SHIPPED
     protocol: int = 3
@@ -170,13 +182,15 @@ class Case:
 
     def meaningful(self) -> Case:
         """Blank out what has no meaning here, so that equal cases are equal."""
-        pooled = self.pool.is_pooled
+        pooled, arrivals_open = self.pool.is_pooled, self.rate is not None
         return Case(
             **{
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "max_connections": self.max_connections if pooled else None,
                 "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
                 "clients": self.clients if pooled else None,
+                "think": None if arrivals_open else self.think,
+                "arrivals": self.arrivals if arrivals_open else None,
             }
         )
 
@@ -193,6 +207,8 @@ class Axes:
     driver: tuple[Driver, ...] = (Driver.THREADS,)
     clients: tuple[Clients, ...] = (Clients.SHARED,)
     think: tuple[Think, ...] = (Think(10 * MILLISECOND),)
+    rate: tuple[float | None, ...] = (None,)
+    arrivals: tuple[Arrivals, ...] = (Arrivals.POISSON,)
     value_size: tuple[int, ...] = (64,)
     handshake: tuple[Handshake, ...] = (Handshake.SHIPPED,)
     protocol: tuple[int, ...] = (3,)
@@ -206,10 +222,12 @@ class Axes:
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
         seen: set[Case] = set()
-        for pool in self.pool:
-            meaning = Case(pool=pool).meaningful()
+        for pool, rate in product(self.pool, self.rate):
+            # What means nothing for these two is not even multiplied.
+            meaning = Case(pool=pool, rate=rate, arrivals=Arrivals.POISSON).meaningful()
             names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
-            lists = [(pool,) if name == "pool" else getattr(self, name) for name in names]
+            fixed: dict[str, tuple[Any, ...]] = {"pool": (pool,), "rate": (rate,)}
+            lists = [fixed.get(name) or getattr(self, name) for name in names]
             for values in product(*lists):
                 case = Case(**dict(zip(names, values, strict=True))).meaningful()
                 if case not in seen:

@@ -1,0 +1,60 @@
+"""An open load that was not delivered as offered is named, and nothing is sized from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.runs import case_record
+from valkeybench.analysis.cases import seen
+from valkeybench.analysis.delivery import delivery
+from valkeybench.analysis.health import Code, health
+from valkeybench.analysis.sizing import recommend
+from valkeybench.analysis.thresholds import Thresholds
+
+
+def is_behind(**wishes: Any) -> bool:  # noqa: ANN401 - whatever a case can be
+    """Tell whether such a case counts as behind its schedule."""
+    found = delivery(seen([case_record(**wishes)])[0])
+    assert found is not None
+    return found.is_behind(Thresholds())
+
+
+def test_a_closed_load_has_no_schedule() -> None:
+    """So it cannot be behind it."""
+    assert delivery(seen([case_record()])[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("wishes", "behind"),
+    [
+        ({}, False),
+        ({"dropped": 1}, True),
+        ({"throughput": 895.0}, False),
+        ({"throughput": 885.0}, True),
+        ({"late_ms": 0.01}, False),
+        ({"late_ms": 50}, True),
+    ],
+)
+def test_behind_is_dropped_fewer_or_late(wishes: dict[str, Any], behind: bool) -> None:
+    """Under 99 % done, anything never sent, or more waiting for a handler than being served."""
+    assert behind == is_behind(rate=900.0, **wishes)
+
+
+def test_nothing_is_sized_from_a_load_behind_its_schedule() -> None:
+    """The in-use counts are of another load than was asked for."""
+    [late] = recommend([case_record(rate=900.0, dropped=40)])
+    [timely] = recommend([case_record(rate=900.0)])
+
+    assert ("no_size", [Code.BEHIND_SCHEDULE]) == (late.verdict, late.evidence["causes"])
+    assert "size" == timely.verdict
+
+
+def test_the_warning_says_how_to_keep_up() -> None:
+    """Less load, more handlers or more processes."""
+    [warning] = health([case_record(rate=900.0, dropped=40, duration_ms=6000)])
+
+    assert Code.BEHIND_SCHEDULE == warning.code
+    assert "--concurrency 100" in warning.remedy
+    assert "--processes 2" in warning.remedy

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
 
-_ROWS_TOGETHER = 1 << 16
-_FEWEST_ROWS, _MOST_ROWS = 128, 1024
+_ROWS_TOGETHER = 1 << 17
+_FEWEST_ROWS, _MOST_ROWS = 128, 4096
 """Rows a handler keeps before it hands them over: few enough for a thousand handlers, enough
 to make the vectorised part cheap."""
 

@@ -429,6 +429,7 @@ def test_in_use_is_one_line_a_case() -> None:
     in_use = run.cases[1].summary.in_use if run.cases[1].summary else None
     assert in_use is not None
     line = f"mean {in_use.mean:.1f}, p99 {in_use.p99}, p99.9 {in_use.p999}, max {in_use.max} of 10"
+    line += ": the pool was no limit"
     assert KeyValues(pairs=(("blocking 10", line),)) == block
 
 
@@ -438,7 +439,32 @@ def test_in_use_of_several_processes_is_that_of_each() -> None:
     (block,) = section(report(run_file(case)), "Connections in use when a handler asked for one")
 
     assert isinstance(block, KeyValues)
-    assert block.pairs[0][1].endswith(" of 10 in each process")
+    assert block.pairs[0][1].endswith(" of 10 in each process: the pool was no limit")
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_every_pooled_case_says_whether_its_pool_was_the_limit(*, many: bool) -> None:
+    """In words or in a table: a need is read only where the pool did not hide it."""
+    free = [case_record("blocking", n, repeats=1, duration_ms=50) for n in (40, *range(41, 47))]
+    bound = [
+        case_record("blocking", 2, repeats=1, duration_ms=50, in_use=[1, 1, 1]),
+        case_record("blocking", 3, repeats=1, throughput=0, unfinished=50),
+    ]
+    cases = [case_record("none", repeats=1, duration_ms=50), *bound, *free[: 7 if many else 1]]
+    (block,) = section(report(run_file(*cases)), "Connections in use when a handler asked for one")
+
+    if isinstance(block, KeyValues):
+        said = {name: line.partition(": ")[2] for name, line in block.pairs}
+        limit, none = "the pool was the limit", "the pool was no limit"
+    else:
+        assert isinstance(block, Table)
+        said = {name: row["pool was the limit"] for name, row in cells(block).items()}
+        limit, none = "yes", "no"
+    assert many == isinstance(block, Table)
+    assert {"blocking 2": limit, "blocking 3": limit, "blocking 40": none} == {
+        name: said[name] for name in ("blocking 2", "blocking 3", "blocking 40")
+    }
+    assert len(cases) - 1 == len(said)
 
 
 # --- response times ---

@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import Group, SeenCase, groups, quantile_of_counts, seen
 from valkeybench.analysis.delivery import behind_schedule
-from valkeybench.analysis.finding import Finding, Look
+from valkeybench.analysis.finding import Code, Finding, Look
 from valkeybench.analysis.health import (
-    Code,
     client_saturated,
     failures,
     few_samples,
     no_think,
     repeats_disagree,
-    server_lost,
-    server_saturated,
     starved,
 )
 from valkeybench.analysis.queueing import smallest_erlang_pool, smallest_pool
 from valkeybench.analysis.remedies import more_repeats
+from valkeybench.analysis.server_health import server_lost, server_saturated
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.measurement.metrics import Phase
 from valkeybench.results.runfile import Recommendation
@@ -273,9 +271,9 @@ def _sentences(need: _Need, tried: SeenCase | None, limits: Thresholds) -> Itera
 def _observed(need: _Need, limits: Thresholds) -> str:
     most, usual = 1 - limits.waiting, 1 - limits.waiting_minimum
     found = (
-        f"Handlers found {_at_most(quantile_of_counts(need.counts, most))} of"
-        f" {need.case.max_connections} connections taken in {_percent(most)} of"
-        f" {format_count(need.acquires)} acquires, so {need.size}"
+        f"The pool of {need.case.max_connections} was no limit: handlers found"
+        f" {_at_most(quantile_of_counts(need.counts, most))} of its connections taken in"
+        f" {_percent(most)} of {format_count(need.acquires)} acquires, so {need.size}"
         f" {'is' if need.size == 1 else 'are'} enough"
     )
     if need.minimum == need.size:

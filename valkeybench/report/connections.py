@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from valkeybench.report.document import Block
-    from valkeybench.results.runfile import CaseRecord, InUse, Server, Trial
-
-_MOST_LINES = 6
-"""Cases up to which each gets a line of words; more of them get a row of a table."""
+    from valkeybench.results.runfile import CaseRecord, Server, Trial
 
 _SHOWN = 3
 
@@ -121,30 +118,6 @@ def _confirmation(counts: Mapping[str, Opened]) -> Iterable[Paragraph]:
         yield Paragraph(
             text=f"Confirmed by the server's own counter: {server} of {client} connections."
         )
-
-
-def in_use_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> KeyValues | Table | None:
-    """Say how many connections handlers found in use when they asked the pool for one."""
-    found = [(case, case.summary.in_use) for case in cases if case.summary and case.summary.in_use]
-    if not found:
-        return None
-    if len(found) <= _MOST_LINES:
-        return KeyValues(pairs=tuple((names[c.id], _in_use_line(c, seen)) for c, seen in found))
-    return Table(
-        columns=(
-            Column(title="case", align=Align.LEFT),
-            *(Column(title=title) for title in ("mean", "p99", "p99.9", "max", "of")),
-        ),
-        rows=tuple(
-            (
-                Cell(names[case.id]),
-                Cell(f"{seen.mean:.1f}"),
-                *(Cell(format_count(n)) for n in (seen.p99, seen.p999, seen.max)),
-                Cell(format_count(_number(case, "max_connections"))),
-            )
-            for case, seen in found
-        ),
-    )
 
 
 def replies_block(
@@ -264,13 +237,6 @@ def _cpu_per_command(case: CaseRecord) -> float | None:
     """Give the client CPU time for each command that ended, failed ones included."""
     ended = sum(trial.summary.completed + trial.summary.failed for trial in case.trials)
     return sum(trial.client.cpu_ns for trial in case.trials) / ended if ended else None
-
-
-def _in_use_line(case: CaseRecord, seen: InUse) -> str:
-    of = f" of {_number(case, 'max_connections')}"
-    if _number(case, "processes") > 1:
-        of += " in each process"
-    return f"mean {seen.mean:.1f}, p99 {seen.p99}, p99.9 {seen.p999}, max {seen.max}{of}"
 
 
 def _served_line(case: CaseRecord, trials: Sequence[Trial]) -> str:

@@ -6,12 +6,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from valkeybench.report.advice import next_command, recommendation_callouts, warning_callouts
-from valkeybench.report.connections import (
-    connection_blocks,
-    in_use_block,
-    replies_block,
-)
+from valkeybench.report.connections import connection_blocks, replies_block
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
+from valkeybench.report.in_use import in_use_block
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
 from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks

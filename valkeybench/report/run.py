@@ -12,7 +12,7 @@ from valkeybench.report.in_use import in_use_block
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
 from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
-from valkeybench.report.outcome import outcome_table
+from valkeybench.report.outcome import outcome_blocks
 from valkeybench.report.phases import phase_block
 from valkeybench.report.schedule import schedule_table
 from valkeybench.report.spread import spread_block
@@ -143,7 +143,7 @@ def _what(run: RunFile) -> str:
 
 def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     yield Heading(text="Results")
-    yield outcome_table(run.cases, names)
+    yield from outcome_blocks(run.cases, names)
     schedule = schedule_table(run.cases, names)
     if schedule is not None:
         yield Heading(text="On schedule?")

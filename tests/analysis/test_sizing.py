@@ -254,7 +254,7 @@ def test_a_pool_that_was_the_limit_gets_the_model_s_answer() -> None:
         found.basis,
     )
     assert found.reason.startswith("The pool of 2 was the limit, so the need was not seen; this is")
-    assert "verify it (--max-conn 4,20)" in found.reason
+    assert "run this size to verify it" in found.reason
 
 
 def test_a_model_never_contradicts_what_was_seen_not_to_be_enough() -> None:

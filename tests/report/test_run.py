@@ -21,6 +21,8 @@ from tests.report.examples import (
     with_memory,
 )
 from tests.runs import case_record, run_file
+from valkeybench.analysis.health import health
+from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import ResultError
 from valkeybench.measurement.metrics import PARTS, Phase
 from valkeybench.report.document import (
@@ -40,7 +42,7 @@ from valkeybench.report.document import (
 from valkeybench.report.run import run_document
 from valkeybench.results.runfile import RunFile, RunWarning
 from valkeybench.scenario.library import seed_paths
-from valkeybench.scenario.model import Case
+from valkeybench.scenario.model import Case, Scenario, plain
 from valkeybench.scenario.reader import parse_toml, read_scenario
 from valkeybench.units import (
     format_bytes,
@@ -168,7 +170,7 @@ def test_a_run_that_is_not_whole_says_so_first(status: str, kind: Kind) -> None:
 
     assert isinstance(callout, Callout)
     assert kind is callout.kind
-    assert "5 of 6 trials were finished; the numbers are theirs." == callout.text
+    assert "It finished 5 of 6 trials; the numbers are theirs." == callout.text
 
 
 # --- the results ---
@@ -559,6 +561,18 @@ def test_every_pooled_case_says_whether_its_pool_was_the_limit(*, many: bool) ->
     assert len(cases) - 1 == len(said)
 
 
+@pytest.mark.parametrize("shares", [[0.2, 0.99, 0.95], [0.99, 0.91, 0.2]])
+def test_cpu_in_a_table_is_the_figure_of_the_warning(shares: list[float]) -> None:
+    """One definition, the median trial, wherever a CPU share is written."""
+    case = case_record("blocking", 10, cpu_share=shares, server_cpu_share=shares)
+    run = run_file(case, warnings=health([case]))
+    row = cells(only(section(report(run), "Connections"), Table))["blocking 10"]
+
+    messages = {warning.code: warning.message for warning in run.warnings}
+    assert f"used {row['CPU client']} of a core" in messages["client_saturated"]
+    assert f"busy {row['CPU server']} of the time" in messages["server_saturated"]
+
+
 # --- response times ---
 
 
@@ -586,6 +600,14 @@ def test_of_many_cases_the_best_pooled_one_is_drawn_beside_the_unpooled() -> Non
     histogram = only(section(report(run), "Response times"), Histogram)
 
     assert ["no pool", "blocking 10"] == [series.label for series in histogram.series]
+    said = only(section(report(run), "Response times"), Paragraph).text
+    assert (
+        "Of no pool and blocking 10 (the lowest p99 of all pools); those of 3 other cases are in "
+        "the result file."
+    ) == said
+    assert not [
+        b for b in section(report(two_cases()), "Response times") if isinstance(b, Paragraph)
+    ]
 
 
 def test_without_a_pooled_case_the_first_is_drawn() -> None:
@@ -703,6 +725,41 @@ def test_no_size_gives_cause_and_remedy(evidence: dict[str, str]) -> None:
     assert ("Add processes." if evidence else "") == callout.remedy
 
 
+ONE_OF_EACH: dict[str, Any] = {
+    "repeats": 1,
+    "throughput": 1 / 3,
+    "prewarmed": 1,
+    "opened": 1,
+    "setup_round_trips": 1,
+    "failures": {"timeout": 1},
+    "abandoned": 1,
+    "rejected": 1,
+    "evicted": 1,
+    "retried": 1,
+    "out_of_range": 1,
+    "connections_counted": 5,
+    "lost": True,
+    "drift": 0.5,
+}
+
+
+@pytest.mark.parametrize("pool", ["none", "blocking", "raising"])
+@pytest.mark.parametrize("size", [1, 10])
+def test_one_of_anything_is_no_plural(pool: str, size: int) -> None:
+    """Wherever a count stands in words, its noun goes with it."""
+    for cases in (
+        [case_record(pool, size, concurrency=1, **ONE_OF_EACH)],
+        [case_record(pool, size, repeats=1, in_use=[1] * 11, failures={"pool_timeout": 1})],
+        [case_record("none", repeats=1, throughput=1 / 3), case_record(pool, size, repeats=1)],
+        [case_record("none", repeats=1), case_record(pool, size, prewarmed=1, opened=1)],
+        [with_replies(case_record(pool, size, **ONE_OF_EACH), {"7": 1})],
+    ):
+        run = run_file(*cases, warnings=health(cases), recommendations=recommend(cases))
+        said = " ".join(shown(report(run), 5000).replace("\N{NO-BREAK SPACE}", " ").split())
+        wrong = re.findall(r"(?<![0-9.,\u202f] )(?<![0-9.,\u202f])\b1 (?!ms|s\b|ns|µs)\w+s\b", said)
+        assert [] == [words for words in wrong if words not in ("1 was", "1 starved")]
+
+
 # --- replies ---
 
 
@@ -810,11 +867,14 @@ def test_the_result_is_named_only_if_it_was_kept() -> None:
                 recommendations=[recommendation()],
             ),
             (
-                "valkeybench run --pool-timeout 1500us --decode-responses true --retries 2 "
+                "valkeybench run --pool-timeout 1500us --decode-responses --retries 2 "
                 "--pool blocking --max-conn 6,8,10"
             ),
         ),
-        (run_file(case_record("blocking")), "valkeybench run pooled-vs-unpooled"),
+        (
+            run_file(case_record("fair", 7)),
+            "valkeybench run --pool none,fair --max-conn 7",
+        ),
         (
             run_file(case_record("none"), case_record(), warnings=[warning()]),
             "valkeybench doctor",
@@ -827,7 +887,7 @@ def test_the_result_is_named_only_if_it_was_kept() -> None:
             run_file(case_record("none"), case_record(max_connections=5), case_record()),
             "valkeybench scenarios",
         ),
-        (run_file(), "valkeybench run pooled-vs-unpooled"),
+        (run_file(), "valkeybench scenarios"),
     ],
     ids=["verify", "flags", "contrast", "doubt", "sizes", "more", "nothing"],
 )
@@ -853,7 +913,65 @@ def test_the_next_command_asks_the_same_server() -> None:
         update={"scenario": {**run.scenario, "server": {"url": "unix:///tmp/a b;rm"}}}
     )
 
-    assert "valkeybench run pooled-vs-unpooled --url 'unix:///tmp/a b;rm'" == next_words(run)
+    assert "valkeybench run --url 'unix:///tmp/a b;rm' --pool none,blocking --max-conn 10" == (
+        next_words(run)
+    )
+
+
+def test_the_next_command_keeps_what_was_set() -> None:
+    """Length, repeats, seed, placement, TLS and who we are, in the words of the flags."""
+    run = run_file(case_record("fair"), recommendations=[recommendation()])
+    usual: dict[str, Any] = plain(Scenario().server)
+    server = {
+        **usual,
+        "url": "valkeys://cache:6390/0",
+        "tls": {**usual["tls"], "ca_certs": "ca.pem", "verify": False},
+    }
+    scenario = {
+        **run.scenario,
+        "server": server,
+        "duration_ns": 1_500_000_000,
+        "repeats": 5,
+        "seed": 9,
+        "prewarm": False,
+        "pin": "auto",
+        "commands": ["PING", "GET k:{0..9}"],
+    }
+    run = run.model_copy(update={"scenario": scenario})
+    *_, block = run_document(run, path=None, login=("--user", "me")).blocks
+
+    assert isinstance(block, Command)
+    assert (
+        "valkeybench run --url valkeys://cache:6390/0 --user me --seed 9 --command PING "
+        "--command 'GET k:{0..9}' --duration 1500ms --repeats 5 --no-prewarm --pin auto "
+        "--cacert ca.pem --insecure --pool fair --max-conn 6,8,10"
+    ) == block.text
+    assert "(with user and password as before)" in _purpose(run)
+    assert "as before" not in block.purpose
+
+
+def _purpose(run: RunFile) -> str:
+    block = report(run).blocks[-1]
+    assert isinstance(block, Command)
+    return block.purpose
+
+
+def test_no_two_places_of_a_report_name_different_sizes_to_try() -> None:
+    """Sizes are suggested by the next command alone, warnings and reasons name none."""
+    bound = case_record("blocking", 2, in_use=[1, 1, 1], failures={"pool_timeout": 30}, starved=9)
+    run = run_file(bound, warnings=health([bound]), recommendations=recommend([bound]))
+    bound_and_fine = case_record("blocking", 2, in_use=[1, 1, 1])
+    modelled = run_file(
+        bound_and_fine,
+        warnings=health([bound_and_fine]),
+        recommendations=recommend([bound_and_fine]),
+    )
+
+    for each in (run, modelled):
+        named = re.findall(r"--max-conn [0-9,]+", shown(report(each), 500))
+        assert 1 == len(named)
+    # What the model says is tried beside the pool that was the limit and one that cannot be.
+    assert next_words(modelled).endswith("--max-conn 2,5,6,50")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

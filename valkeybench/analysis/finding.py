@@ -31,6 +31,7 @@ class Code(StrEnum):
     REPEATS_DISAGREE = "repeats_disagree"
     UNSTEADY = "unsteady"
     FEW_SAMPLES = "few_samples"
+    OUT_OF_RANGE = "out_of_range"
     RETRIES = "retries"
     EVICTIONS = "evictions"
     CONNECTIONS_DISAGREE = "connections_disagree"

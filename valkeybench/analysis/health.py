@@ -73,6 +73,7 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.REPEATS_DISAGREE: repeats_disagree,
         Code.UNSTEADY: unsteady,
         Code.FEW_SAMPLES: few_samples,
+        Code.OUT_OF_RANGE: out_of_range,
         Code.RETRIES: retries,
         Code.EVICTIONS: evictions,
         Code.CONNECTIONS_DISAGREE: connections_disagree,
@@ -90,10 +91,10 @@ def failures(look: Look) -> Finding | None:
     listed = ", ".join(f"{kind} {format_count(kinds[kind])}" for kind in most_first)
     failed = sum(kinds.values())
     return Finding(
-        f"{format_count(failed)} of {format_count(summary.attempted)} commands"
+        f"{format_count(failed)} of {plural(summary.attempted, 'command')}"
         f" ({_small_percent(failed / max(summary.attempted, 1))}) failed: {listed};"
         " they are in no throughput and no latency, which look better for it",
-        mend_failures(look.case, most_first),
+        mend_failures(most_first),
     )
 
 
@@ -103,8 +104,8 @@ def abandoned(look: Look) -> Finding | None:
     if not stuck:
         return None
     return Finding(
-        f"{format_count(stuck)} handlers were still stuck in a command long after the window"
-        " closed; how slow those commands really are is not known",
+        f"{plural(stuck, 'handler')} hung in a command long after the window closed; how"
+        " slow those commands really are is not known",
         more_patience(look.case),
     )
 
@@ -117,7 +118,7 @@ def starved(look: Look) -> Finding | None:
     fairness = "" if case.fairness is None else f" (fairness {case.fairness:.2f})"
     hungry = case.starved(look.limits)
     who = (
-        f"{hungry} of {case.handlers} handlers hardly completed anything"
+        f"{hungry} of {plural(case.handlers, 'handler')} hardly completed anything"
         if hungry
         else "handlers got very unequal shares"
     )
@@ -188,8 +189,7 @@ def pool_bound(look: Look) -> Finding | None:
         f"read the need from the {roomy[-1].pool} pool of {roomy[-1].max_connections}, which was no"
         " limit"
         if roomy
-        else f"measure with a larger pool as well (--max-conn {case.max_connections},"
-        f"{case.concurrency})",
+        else "measure with a larger pool as well (--max-conn)",
     )
 
 
@@ -197,11 +197,11 @@ def _saw(case: SeenCase, sign: PoolLimit) -> str:
     """Say what showed that the pool was the limit."""
     in_use, size = case.summary.in_use, case.max_connections
     if sign is PoolLimit.FAILURES:
-        return (
-            f"{format_count(case.pool_failures)} commands got no connection from a pool of {size}"
-        )
+        failed = plural(case.pool_failures, "command")
+        return f"{failed} got no connection from a pool of {size}"
     if sign is PoolLimit.IN_USE and in_use is not None:
-        return f"one acquire in 1 000 found {in_use.p999} of {size} connections taken"
+        connections = plural(size or 1, "connection")
+        return f"one acquire in 1 000 found {in_use.p999} of {connections} taken"
     if sign is PoolLimit.WAITING:
         return (
             f"commands spent {format_percent(case.wait_share)} of their time waiting for a"
@@ -245,8 +245,8 @@ def unsteady(look: Look) -> Finding | None:
             way = "higher" if fmean(drifts) > 0 else "lower"
             return Finding(
                 f"{name} was {format_percent(abs(fmean(drifts)))} {way} in the second half of"
-                f" {len(drifts)} of {len(trials)} trials: it had not settled, and its average"
-                " describes neither half",
+                f" {len(drifts)} of {plural(len(trials), 'trial')}: it had not settled, and its"
+                " average describes neither half",
                 "warm up longer (--warmup 2s or more) and measure longer (--duration)",
             )
     return None
@@ -266,9 +266,21 @@ def few_samples(look: Look) -> Finding | None:
     believed = f"trust p{trusted[-1]} and below" if trusted else "trust no percentile of it"
     longer = max(trial.duration_ns for trial in look.case.trials) * limits.tail_samples * 100
     return Finding(
-        f"only {format_count(count * 0.01)} of {format_count(count)} samples lie beyond p99,"
+        f"only {format_count(count * 0.01)} of {plural(count, 'sample')} lie beyond p99,"
         f" {limits.tail_samples} make it repeatable: {believed}",
         f"measure longer: --duration {max(ceil(longer / count / SECOND), 1)}s",
+    )
+
+
+def out_of_range(look: Look) -> Finding | None:
+    """Find samples that no histogram could take."""
+    lost = look.case.summary.out_of_range
+    if not lost:
+        return None
+    return Finding(
+        f"{plural(lost, 'sample')} lay outside of 1 ns to 1 h, which no command lasts, and count in"
+        " no percentile: the clock jumped, or this is a bug of ours",
+        "see that the machine was not suspended or moved, and measure again",
     )
 
 
@@ -278,7 +290,7 @@ def retries(look: Look) -> Finding | None:
     if not again:
         return None
     return Finding(
-        f"redis-py tried {format_count(again)} commands again: those failures are not counted as"
+        f"redis-py tried {plural(again, 'command')} again: those failures are not counted as"
         " such, they are latency, and a write may have been done twice",
         "find out what failed with retries set to 0",
     )

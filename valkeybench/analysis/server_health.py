@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.finding import Finding, Look
 from valkeybench.measurement.metrics import FailureKind
-from valkeybench.units import format_count, format_percent
+from valkeybench.units import format_count, format_percent, plural
 
 if TYPE_CHECKING:
     from valkeybench.analysis.cases import SeenCase
@@ -19,8 +19,8 @@ def server_lost(look: Look) -> Finding | None:
     if not lost:
         return None
     return Finding(
-        f"the server went away in {lost} of {len(look.case.trials)} trials;"
-        " what came after is failures, not latency",
+        f"the server went away in {lost} of {plural(len(look.case.trials), 'trial')}: what came"
+        " after is failures, not latency, but throughput counts that time as well and is too low",
         "look in the server's log for a crash, a restart or the out-of-memory killer",
     )
 
@@ -31,7 +31,7 @@ def rejected_connections(look: Look) -> Finding | None:
     if not rejected:
         return None
     return Finding(
-        f"the server turned {format_count(rejected)} connections away: it had as many clients"
+        f"the server turned {plural(rejected, 'connection')} away: it had as many clients"
         " as maxclients allows",
         "raise maxclients on the server, or ask for fewer connections"
         f" (this case may open {format_count(_most_connections(look.case))})",
@@ -57,7 +57,7 @@ def evictions(look: Look) -> Finding | None:
     if not evicted:
         return None
     return Finding(
-        f"the server evicted {format_count(evicted)} keys to stay below maxmemory: part of its"
+        f"the server evicted {plural(evicted, 'key')} to stay below maxmemory: part of its"
         " time went there, and reads of lost keys are cheaper than real ones",
         "raise maxmemory, or measure with fewer keys or smaller values (--value-size)",
     )
@@ -75,7 +75,7 @@ def connections_disagree(look: Look) -> Finding | None:
             ours, counted = ours + known, counted + told
     if ours == counted:
         return None
-    numbers = f"we opened {format_count(ours)} connections, the server counted"
+    numbers = f"we opened {plural(ours, 'connection')}, the server counted"
     if counted > ours:
         return Finding(
             f"{numbers} {format_count(counted)}: somebody else uses that server, and its CPU,"

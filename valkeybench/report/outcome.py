@@ -14,7 +14,7 @@ from valkeybench.units import format_count, format_duration, format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary
+    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary, Trial
 
 FIRM_SAMPLES = 10
 """Samples that must lie beyond a percentile for it to be more than a hint."""
@@ -165,10 +165,21 @@ def _notes(
         sign=_AT_LEAST,
     )
     yield from _few_unfinished(cases, names)
+    lost = [
+        names[case.id] for case in cases if any(t.server and t.server.lost for t in case.trials)
+    ]
+    if lost:
+        yield Note(
+            f"The server went away ({'; '.join(lost)}): throughput counts the time after as well."
+        )
     if any(case.summary is None for case in cases):
         yield Note("No trial of a case without numbers was finished.")
     if not any_trouble and any(case.summary is not None for case in cases):
         yield Note("No command failed.")
+
+
+def _lost_server(trial: Trial) -> bool:
+    return trial.server is not None and trial.server.lost
 
 
 def _trouble_notes(

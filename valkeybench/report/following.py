@@ -118,7 +118,7 @@ def _written(field: Field, value: object) -> str:
         return "on" if value else "off"
     if isinstance(value, int) and field.target.endswith("_ns"):
         return compact_duration(value)
-    return str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _at(record: object, target: str) -> object:

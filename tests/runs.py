@@ -85,6 +85,8 @@ class Wish:
     late_ms: float = 0.0
     """How late each command of an open load was begun."""
     retried: int = 0
+    out_of_range: int = 0
+    """Samples that no histogram could take."""
     prewarmed: int | None = None
     opened: int | None = None
     connections_counted: int | None = None
@@ -433,6 +435,7 @@ def _encoded(histogram: Histogram) -> str:
 def _summary(seen: Measurement, case: Case, wish: Wish) -> Summary:
     """Summarise as a run does, but for what was wished."""
     summary = summarise(seen, processes=case.processes)
+    trials = 1 if not seen.window_ns else seen.window_ns // (wish.duration_ms * MILLISECOND)
     connections = summary.connections.model_copy(
         update={
             "open_max": case.most_connections,
@@ -441,4 +444,10 @@ def _summary(seen: Measurement, case: Case, wish: Wish) -> Summary:
         }
     )
     fairness = summary.fairness if wish.fairness is None else wish.fairness
-    return summary.model_copy(update={"connections": connections, "fairness": fairness})
+    return summary.model_copy(
+        update={
+            "connections": connections,
+            "fairness": fairness,
+            "out_of_range": wish.out_of_range * trials // case.processes,
+        }
+    )

@@ -115,6 +115,11 @@ def format_count(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def plural(number: int, what: str) -> str:
+    """Write how many there are of something: `1 handler`, `50 handlers`."""
+    return f"{format_count(number)} {what}" if number == 1 else f"{format_count(number)} {what}s"
+
+
 def format_rate(per_second: float | None) -> str:
     """Write commands per second: `4 870 /s`."""
     if per_second is None:

@@ -118,7 +118,8 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             *run_notes(
                 facts,
                 serving.tls.trust if serving.tls else None,
-                left_behind=keyspace.left_behind,
+                # What was in a server of our own went with it.
+                left_behind=keyspace.left_behind if scenario.server.url else "",
                 relayed=serving.tls_provider is TlsProvider.RELAY,
             ),
             *health(cases),
@@ -144,7 +145,7 @@ def doctor(scenario: Scenario) -> list[Check]:
             server = sampler.facts()
     except ServerError as error:
         server = error
-    return fitness(read_environment(), read_state(), server)
+    return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
 def _run_trials(

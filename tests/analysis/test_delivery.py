@@ -9,7 +9,8 @@ import pytest
 from tests.runs import case_record
 from valkeybench.analysis.cases import seen
 from valkeybench.analysis.delivery import delivery
-from valkeybench.analysis.health import Code, health
+from valkeybench.analysis.finding import Code
+from valkeybench.analysis.health import health
 from valkeybench.analysis.sizing import recommend
 from valkeybench.analysis.thresholds import Thresholds
 

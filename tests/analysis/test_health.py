@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.runs import case_record
-from valkeybench.analysis.health import Code, health
+from valkeybench.analysis.finding import Code
+from valkeybench.analysis.health import health
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.errors import ResultError
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, RunWarning
 
 TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
-    Code.SERVER_LOST: ({"lost": True}, "3 of 3 trials"),
+    Code.SERVER_LOST: (
+        {"lost": True},
+        "3 of 3 trials: what came after is failures",
+    ),
     Code.FAILURES: ({"failures": {"timeout": 5, "reset": 2}}, "timeout 15, reset 6"),
     Code.REJECTED_CONNECTIONS: ({"rejected": 4}, "turned 12 connections away"),
-    Code.ABANDONED: ({"abandoned": 2}, "6 handlers were still stuck"),
+    Code.ABANDONED: ({"abandoned": 2}, "6 handlers hung"),
     Code.STARVED: ({"starved": 7}, "7 of 50 handlers"),
-    Code.UNFINISHED: ({"unfinished": 300}, "it is 702 µs or more"),
+    Code.UNFINISHED: ({"unfinished": 300, "max_connections": 50}, "it is 702 µs or more"),
     Code.CLIENT_SATURATED: ({"cpu_share": 0.96}, "96 % of a core"),
     Code.SERVER_SATURATED: ({"server_cpu_share": 0.85}, "85 % of the time"),
     Code.BEHIND_SCHEDULE: (
@@ -32,6 +36,7 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.REPEATS_DISAGREE: ({"p99_ms": [1, 2, 4]}, "between 999 µs and 3.99 ms"),
     Code.UNSTEADY: ({"drift": 0.2}, "throughput was 20 % lower in the second half of 3 of 3"),
     Code.FEW_SAMPLES: ({"duration_ms": 300}, "only 44 of 4\N{NARROW NO-BREAK SPACE}411 samples"),
+    Code.OUT_OF_RANGE: ({"out_of_range": 2}, "6 samples lay outside of 1 ns to 1 h"),
     Code.RETRIES: ({"retried": 3}, "tried 9 commands again"),
     Code.EVICTIONS: ({"evicted": 8}, "evicted 24 keys"),
     Code.CONNECTIONS_DISAGREE: ({"connections_counted": 12}, "opened 30 connections, the server"),
@@ -114,7 +119,7 @@ def test_the_most_important_comes_first_and_nothing_twice() -> None:
     order = list(Code)
     assert sorted(found, key=lambda each: order.index(each[0])) == found
     assert len(set(found)) == len(found)
-    assert {"blocking-m10-c50", "fair-m10-c50"} == {case for _, case in found}
+    assert {"blocking-m50-c50", "fair-m50-c50"} == {case for _, case in found}
     assert Code.FAILURES == found[0][0]
 
 
@@ -132,6 +137,54 @@ def test_nonsense_in_a_file_is_an_error_with_its_place() -> None:
 
     with pytest.raises(ResultError, match="case blocking-m10-c50: 'soon' is no value for think"):
         health([edited])
+
+
+# --- a pool that was the limit ---
+
+
+STARVING_PHASES = {"pool_wait": 1.25, "command": 0.07, "release": 0.01}
+"""What a pool of one does to fifty handlers that ask again at once."""
+
+
+def test_a_pool_that_starves_its_waiters_was_the_limit() -> None:
+    """Who is served finds it free and who is not asks once: the waiting tells, in figures."""
+    case = case_record(
+        max_connections=1,
+        throughput=10_800,
+        phases=STARVING_PHASES,
+        in_use=[9_000, 1],
+        starved=33,
+        unfinished=50,
+    )
+    warning = only(Code.POOL_BOUND, case)
+
+    assert "94 % of their time waiting for a connection of a pool of 1:" in warning.message
+    assert "the pool was the limit" in warning.message
+    assert "with a larger pool as well (--max-conn)" in warning.remedy
+
+
+def test_handlers_that_never_got_through_tell_of_a_limit_by_their_number() -> None:
+    """Those that wait from before the window to its end are in no other figure."""
+    case = case_record(max_connections=2, in_use=[1], unfinished=48)
+    warning = only(Code.POOL_BOUND, case)
+
+    assert "46 of 50 handlers still waited for a connection of a pool of 2" in warning.message
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        # Asking takes long in a busy client, but never was every connection taken.
+        {"phases": {"pool_wait": 0.6, "command": 0.2}, "in_use": [1_000_000, 1]},
+        # Every connection was taken once, and hardly anybody waited.
+        {"phases": {"pool_wait": 0.05, "command": 0.2}, "in_use": [10_000_000, *[1] * 10]},
+        # As many under way at the end as there are connections, and two.
+        {"unfinished": 12},
+    ],
+)
+def test_waiting_alone_is_no_limit(wishes: dict[str, Any]) -> None:
+    """Each sign needs the other half of its evidence."""
+    assert Code.POOL_BOUND not in codes(case_record(**wishes))
 
 
 # --- starvation ---
@@ -161,8 +214,8 @@ def test_starved_handlers_are_those_of_the_worst_trial() -> None:
     ("wishes", "advice"),
     [
         ({"think": "0"}, "give handlers think time (--think 10ms), or use a pool that serves in"),
-        ({}, "use a larger pool (--max-conn 20), or a pool that serves in order (--pool fair)"),
-        ({"pool": "fair"}, "already serves in order; use a larger pool (--max-conn 20)"),
+        ({}, "use a larger pool (--max-conn), or a pool that serves in order (--pool fair)"),
+        ({"pool": "fair"}, "already serves in order; use a larger pool (--max-conn)"),
         ({"pool": "none"}, "use fewer handlers (--concurrency)"),
     ],
 )
@@ -273,7 +326,7 @@ def test_a_pool_that_was_the_limit_points_to_one_that_was_not() -> None:
     assert (
         "read the need from the blocking pool of 25" in only(Code.POOL_BOUND, bound, *others).remedy
     )
-    assert "--max-conn 2,50" in only(Code.POOL_BOUND, bound).remedy
+    assert "a larger pool as well (--max-conn)" in only(Code.POOL_BOUND, bound).remedy
 
 
 def test_a_raising_pool_that_failed_was_the_limit() -> None:

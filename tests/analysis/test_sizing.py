@@ -45,8 +45,8 @@ def test_the_size_is_the_in_use_quantile_and_one() -> None:
 def test_the_reason_is_in_numbers_a_person_understands() -> None:
     """Who found what, how often, what follows, and that growth is extra."""
     assert (
-        "Handlers found at most 5 of 10 connections taken in 99.9 % of"
-        " 44\N{NARROW NO-BREAK SPACE}103 acquires, so 6 are enough; in 99 % at most 3, so fewer"
+        "The pool of 10 was no limit: handlers found at most 5 of its connections taken in 99.9 %"
+        " of 44\N{NARROW NO-BREAK SPACE}103 acquires, so 6 are enough; in 99 % at most 3, so fewer"
         " than 4 are not worth trying. Headroom for growth is not in it: 25 % more is 8."
     ) == only(case_record(in_use=SIX_OF_TEN)).reason
 
@@ -132,7 +132,9 @@ def test_nothing_found_taken_needs_one() -> None:
     found = only(case_record(in_use=[1]))
 
     assert (1, 1) == sizes(found)
-    assert found.reason.startswith("Handlers found none of 10 connections taken in 99.9 %")
+    assert found.reason.startswith(
+        "The pool of 10 was no limit: handlers found none of its connections taken in 99.9 %"
+    )
     assert "so 1 is enough." in found.reason
 
 
@@ -252,7 +254,7 @@ def test_a_pool_that_was_the_limit_gets_the_model_s_answer() -> None:
         found.basis,
     )
     assert found.reason.startswith("The pool of 2 was the limit, so the need was not seen; this is")
-    assert "verify it (--max-conn 4,20)" in found.reason
+    assert "run this size to verify it" in found.reason
 
 
 def test_a_model_never_contradicts_what_was_seen_not_to_be_enough() -> None:

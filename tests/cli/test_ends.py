@@ -160,8 +160,11 @@ def test_when_our_own_server_dies_the_run_has_failed(tmp_path: Path) -> None:
         with family_is_gone(run.pid) as family:
             os.kill(server_among(family), signal.SIGKILL)
             ended = run.ended()
-    assert_has_failed(ended, kept_run(tmp_path / "run.json"))
+    kept = kept_run(tmp_path / "run.json")
+    assert_has_failed(ended, kept)
     assert "error: the embedded server died" in ended.err
+    # What was in it went with it: there is nothing to be told of keys.
+    assert "keys_left" not in {warning.code for warning in kept.warnings}
 
 
 @on_linux
@@ -175,7 +178,10 @@ def test_when_their_server_goes_away_the_run_has_failed(tmp_path: Path) -> None:
         wait_for_load(run)
         keep_for_oneself(admin)
         ended = run.ended()
-    assert_has_failed(ended, kept_run(tmp_path / "run.json"))
+    kept = kept_run(tmp_path / "run.json")
+    assert_has_failed(ended, kept)
+    assert "keys_left" in {warning.code for warning in kept.warnings}
+    assert "throughput counts the time after as well" in " ".join(ended.out.split())
     assert f"error: the server at {endpoint.address} went away" in ended.err
 
 

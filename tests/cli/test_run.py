@@ -139,6 +139,22 @@ def test_a_scenario_file_is_run_by_its_path_with_flags_above_it(
         assert [] == asking.keys("valkeybench:*")
 
 
+def test_the_next_command_reaches_the_same_server_as_the_same_user(
+    tmp_path: Path, embedded: Endpoint
+) -> None:
+    """The user in the URL is a flag then; a password is neither repeated nor forgotten."""
+    assert embedded.password is not None
+    login = f"default:{embedded.password.reveal()}"
+    url = embedded.address.replace("//", f"//{login}@")
+    ended = valkeybench(tmp_path, "run", *ONE_CASE, "--url", url, COLUMNS="400")
+    assert 0 == ended.code, ended.err
+    assert (
+        f"valkeybench run --url {embedded.address} --user default --password-file FILE "
+        "--concurrency 4 --think 1ms --duration 300ms --warmup 100ms --repeats 1 --pool "
+    ) in ended.out
+    assert embedded.password.reveal() not in ended.out
+
+
 def test_version() -> None:
     """It is said on standard output, by the module as by the program."""
     ended = valkeybench(ROOT, "--version")

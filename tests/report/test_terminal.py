@@ -129,7 +129,8 @@ def test_an_encoding_without_our_signs_gets_plainer_ones(name: str, encoding: st
     text = shown(report(name), encoding=encoding)
 
     assert "?" not in text
-    assert "\\" not in text
+    # A command may go on in the next line.
+    assert "\\" not in text.replace(" \\\n", " ")
     assert ("----" in text) != ("────" in text)
     assert "us" in text or "µs" in text
 

@@ -31,11 +31,11 @@ def test_a_problem_has_place_reason_and_remedy(entry: str) -> None:
         ({"concurrency": "0"}, "--concurrency", "0 is no number of handlers", "use 1 or more"),
         ({"concurrency": "-1"}, "--concurrency", "-1 is no number of handlers", "use 1 or more"),
         ({"concurrency": "5O"}, "--concurrency", "'5O' is no whole number", "use 1 or more"),
-        ({"max_conn": "5,0,10"}, "--max-conn[1]", "0 is no pool size", "use 1 or more"),
+        ({"max_conn": "5,0,10"}, "--max-conn", "0 is no pool size", "use 1 or more"),
         ({"max_conn": ""}, "--max-conn", "'' is no whole number", "use 1 or more"),
         (
             {"pool": "none,blokcing"},
-            "--pool[1]",
+            "--pool",
             "'blokcing' is no pool policy",
             "did you mean blocking?",
         ),
@@ -47,7 +47,7 @@ def test_a_problem_has_place_reason_and_remedy(entry: str) -> None:
         ),
         (
             {"command": ["PING", "KEYS *"]},
-            "--command[1]",
+            "--command number 2",
             "KEYS acts on the whole server, not on keys of our own",
             "write one like 'GET key:{0..99}'",
         ),
@@ -57,7 +57,7 @@ def test_a_problem_has_place_reason_and_remedy(entry: str) -> None:
 def test_a_wrong_flag_is_named_as_it_was_typed(
     flags: dict[str, Any], place: str, reason: str, remedy: str
 ) -> None:
-    """The place of a problem with a flag is the flag, and which of its values."""
+    """The place of a problem with a flag is the flag; which of them, if it does not say what."""
     assert [f"{place}: {reason}; {remedy}"] == problems(flags=flags)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import log, sqrt
 from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 
 _OF_THE_POOL = frozenset({"pool", "max_connections", "pool_timeout_ns"})
+
+
+class PoolLimit(StrEnum):
+    """What shows that a pool was the limit, the plainest sign first."""
+
+    FAILURES = "failures"
+    """Commands got no connection in time, or at once."""
+    IN_USE = "in_use"
+    """Handlers that asked found nearly all connections taken."""
+    WAITING = "waiting"
+    """Most of the time in commands was waiting for a connection."""
+    UNSERVED = "unserved"
+    """More handlers were in a command at the end than there were connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +185,45 @@ class SeenCase:
         A connection for every handler can never be: an asking handler finds at most all
         others at work.
         """
-        size = self.max_connections
-        if size is None or size >= self.concurrency or self.summary.in_use is None:
-            return False
-        return self.pool_failures > 0 or self.summary.in_use.p999 >= limits.pool_in_use * size
+        return self.pool_limit(limits) is not None
+
+    def pool_limit(self, limits: Thresholds) -> PoolLimit | None:
+        """Tell by what it shows that the pool was the limit; None where it was none.
+
+        Connections in use are counted when a handler asks. A starved handler asks once and
+        then waits, so where few are served, they may hardly ever find the pool taken: then
+        the waiting itself tells.
+        """
+        size, in_use = self.max_connections, self.summary.in_use
+        if size is None or size >= self.concurrency:
+            return None
+        if self.pool_failures:
+            return PoolLimit.FAILURES
+        if in_use is not None and in_use.p999 >= limits.pool_in_use * size:
+            return PoolLimit.IN_USE
+        if in_use is not None and in_use.max >= size and self.wait_share >= limits.pool_waiting:
+            return PoolLimit.WAITING
+        if self.waiting_at_close >= limits.waiting_at_close * self.handlers * len(self.trials):
+            return PoolLimit.UNSERVED
+        return None
+
+    @property
+    def wait_share(self) -> float:
+        """Give the share of all time in completed commands that went into waiting for a pool."""
+        wait, service = (self.summary.phases.get(p) for p in (Phase.POOL_WAIT, Phase.SERVICE))
+        if wait is None or service is None or not service.mean_ns:
+            return 0.0
+        return wait.mean_ns * wait.count / (service.mean_ns * service.count)
+
+    @property
+    def waiting_at_close(self) -> int:
+        """Count handlers that had no connection when a window closed, over all trials.
+
+        At least so many: of those in the middle of a command, no more can have had one than
+        there are.
+        """
+        connections = (self.max_connections or self.concurrency) * self.processes
+        return sum(max(trial.summary.unfinished - connections, 0) for trial in self.trials)
 
     @property
     def pool_failures(self) -> int:

@@ -1,8 +1,9 @@
-"""What a check of trust looks at, and what it finds."""
+"""What a check looks at and what it can find: the codes of all warnings, and their form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from valkeybench.analysis.thresholds import Thresholds
@@ -11,6 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from valkeybench.analysis.cases import SeenCase
+
+
+class Code(StrEnum):
+    """What can be wrong, most important first. Stable: scripts match on them."""
+
+    SERVER_LOST = "server_lost"
+    FAILURES = "failures"
+    REJECTED_CONNECTIONS = "rejected_connections"
+    ABANDONED = "abandoned"
+    STARVED = "starved"
+    UNFINISHED = "unfinished"
+    CLIENT_SATURATED = "client_saturated"
+    SERVER_SATURATED = "server_saturated"
+    BEHIND_SCHEDULE = "behind_schedule"
+    NO_THINK = "no_think"
+    POOL_BOUND = "pool_bound"
+    REPEATS_DISAGREE = "repeats_disagree"
+    UNSTEADY = "unsteady"
+    FEW_SAMPLES = "few_samples"
+    OUT_OF_RANGE = "out_of_range"
+    RETRIES = "retries"
+    EVICTIONS = "evictions"
+    CONNECTIONS_DISAGREE = "connections_disagree"
 
 
 class Finding(NamedTuple):

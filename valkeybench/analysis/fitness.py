@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.units import MICROSECOND, MILLISECOND, format_duration
+from valkeybench.units import MICROSECOND, MILLISECOND, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,18 +45,23 @@ class Check:
 
 
 def fitness(
-    environment: Mapping[str, Any], state: Mapping[str, Any], server: ServerFacts | ServerError
+    environment: Mapping[str, Any],
+    state: Mapping[str, Any],
+    server: ServerFacts | ServerError,
+    *,
+    ours: bool,
 ) -> list[Check]:
     """Judge everything that was read.
 
     `environment` is results.environment.read_environment(), `state` is read_state() from
-    there, and `server` what the server said of itself, or why it could not be asked.
+    there, and `server` what the server said of itself, or why it could not be asked; `ours`
+    tells whether it is one that we start for each run.
     """
     return [
         *_client(environment),
         *_machine(environment, state),
         *_network(environment, state),
-        *_server(server),
+        *_server(server, ours=ours),
     ]
 
 
@@ -129,7 +134,7 @@ def _network(environment: Mapping[str, Any], state: Mapping[str, Any]) -> Iterat
     )
 
 
-def _server(server: ServerFacts | ServerError) -> Iterator[Check]:
+def _server(server: ServerFacts | ServerError, *, ours: bool) -> Iterator[Check]:
     if isinstance(server, Exception):
         yield Check(name="server", status=Status.FAIL, seen=server.message, remedy=server.remedy)
         return
@@ -145,11 +150,12 @@ def _server(server: ServerFacts | ServerError) -> Iterator[Check]:
     yield Check(
         name="its other users",
         status=Status.WARN if shared else Status.OK,
-        seen=f"{others} clients and {replicas} replicas" if shared else "none",
+        seen=f"{plural(others, 'client')} and {plural(replicas, 'replica')}" if shared else "none",
         remedy="others use this server: they disturb the measurement, and it disturbs them",
     )
     if server.maxclients is not None:
-        yield Check(name="maxclients", status=Status.OK, seen=str(server.maxclients))
+        more = ", and more where a run needs more" if ours else ""
+        yield Check(name="maxclients", status=Status.OK, seen=f"{server.maxclients}{more}")
     yield Check(
         name="permissions",
         status=Status.WARN if server.missing else Status.OK,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from math import ceil
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from valkeybench.analysis.cases import SeenCase, seen
+from valkeybench.analysis.cases import PoolLimit, SeenCase, seen
 from valkeybench.analysis.delivery import behind_schedule
-from valkeybench.analysis.finding import Finding, Look
+from valkeybench.analysis.finding import Code, Finding, Look
 from valkeybench.analysis.remedies import (
     less_client_cpu,
     mend_failures,
@@ -17,38 +16,29 @@ from valkeybench.analysis.remedies import (
     more_repeats,
     serve_all,
 )
+from valkeybench.analysis.server_health import (
+    connections_disagree,
+    evictions,
+    rejected_connections,
+    server_lost,
+    server_saturated,
+)
 from valkeybench.analysis.steadiness import drifting
 from valkeybench.analysis.thresholds import Thresholds
-from valkeybench.measurement.metrics import FailureKind
 from valkeybench.results.runfile import RunWarning
-from valkeybench.units import SECOND, format_count, format_duration, format_percent, format_rate
+from valkeybench.units import (
+    SECOND,
+    format_count,
+    format_duration,
+    format_percent,
+    format_rate,
+    plural,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from valkeybench.results.runfile import CaseRecord, Trial
-
-
-class Code(StrEnum):
-    """What can be wrong, most important first. Stable: scripts match on them."""
-
-    SERVER_LOST = "server_lost"
-    FAILURES = "failures"
-    REJECTED_CONNECTIONS = "rejected_connections"
-    ABANDONED = "abandoned"
-    STARVED = "starved"
-    UNFINISHED = "unfinished"
-    CLIENT_SATURATED = "client_saturated"
-    SERVER_SATURATED = "server_saturated"
-    BEHIND_SCHEDULE = "behind_schedule"
-    NO_THINK = "no_think"
-    POOL_BOUND = "pool_bound"
-    REPEATS_DISAGREE = "repeats_disagree"
-    UNSTEADY = "unsteady"
-    FEW_SAMPLES = "few_samples"
-    RETRIES = "retries"
-    EVICTIONS = "evictions"
-    CONNECTIONS_DISAGREE = "connections_disagree"
+    from valkeybench.results.runfile import CaseRecord
 
 
 def health(cases: Sequence[CaseRecord], limits: Thresholds | None = None) -> list[RunWarning]:
@@ -83,23 +73,12 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.REPEATS_DISAGREE: repeats_disagree,
         Code.UNSTEADY: unsteady,
         Code.FEW_SAMPLES: few_samples,
+        Code.OUT_OF_RANGE: out_of_range,
         Code.RETRIES: retries,
         Code.EVICTIONS: evictions,
         Code.CONNECTIONS_DISAGREE: connections_disagree,
     }
     return {code: checks[code] for code in Code}
-
-
-def server_lost(look: Look) -> Finding | None:
-    """Find a server that went away."""
-    lost = sum(trial.server is not None and trial.server.lost for trial in look.case.trials)
-    if not lost:
-        return None
-    return Finding(
-        f"the server went away in {lost} of {len(look.case.trials)} trials;"
-        " what came after is failures, not latency",
-        "look in the server's log for a crash, a restart or the out-of-memory killer",
-    )
 
 
 def failures(look: Look) -> Finding | None:
@@ -112,23 +91,10 @@ def failures(look: Look) -> Finding | None:
     listed = ", ".join(f"{kind} {format_count(kinds[kind])}" for kind in most_first)
     failed = sum(kinds.values())
     return Finding(
-        f"{format_count(failed)} of {format_count(summary.attempted)} commands"
+        f"{format_count(failed)} of {plural(summary.attempted, 'command')}"
         f" ({_small_percent(failed / max(summary.attempted, 1))}) failed: {listed};"
         " they are in no throughput and no latency, which look better for it",
-        mend_failures(look.case, most_first),
-    )
-
-
-def rejected_connections(look: Look) -> Finding | None:
-    """Find connections the server turned away."""
-    rejected = _grown(look.case, "rejected_connections")
-    if not rejected:
-        return None
-    return Finding(
-        f"the server turned {format_count(rejected)} connections away: it had as many clients"
-        " as maxclients allows",
-        "raise maxclients on the server, or ask for fewer connections"
-        f" (this case may open {format_count(_most_connections(look.case))})",
+        mend_failures(most_first),
     )
 
 
@@ -138,8 +104,8 @@ def abandoned(look: Look) -> Finding | None:
     if not stuck:
         return None
     return Finding(
-        f"{format_count(stuck)} handlers were still stuck in a command long after the window"
-        " closed; how slow those commands really are is not known",
+        f"{plural(stuck, 'handler')} hung in a command long after the window closed; how"
+        " slow those commands really are is not known",
         more_patience(look.case),
     )
 
@@ -152,7 +118,7 @@ def starved(look: Look) -> Finding | None:
     fairness = "" if case.fairness is None else f" (fairness {case.fairness:.2f})"
     hungry = case.starved(look.limits)
     who = (
-        f"{hungry} of {case.handlers} handlers hardly completed anything"
+        f"{hungry} of {plural(case.handlers, 'handler')} hardly completed anything"
         if hungry
         else "handlers got very unequal shares"
     )
@@ -192,19 +158,6 @@ def client_saturated(look: Look) -> Finding | None:
     )
 
 
-def server_saturated(look: Look) -> Finding | None:
-    """Find a server without time to spare."""
-    share = look.case.server_cpu
-    if share is None or share < look.limits.server_cpu:
-        return None
-    return Finding(
-        f"the server's main thread was busy {format_percent(share)} of the time:"
-        " commands queue there, whatever the pool",
-        "take load off the server (replicas, a cluster, cheaper commands);"
-        " a smaller pool only moves the queue into the client",
-    )
-
-
 def no_think(look: Look) -> Finding | None:
     """Find a closed loop that does nothing but ask."""
     if look.case.think_ns != 0:
@@ -218,8 +171,9 @@ def no_think(look: Look) -> Finding | None:
 
 def pool_bound(look: Look) -> Finding | None:
     """Find a pool that was the limit."""
-    case, in_use, size = look.case, look.case.summary.in_use, look.case.max_connections
-    if not case.is_pool_bound(look.limits) or in_use is None or size is None:
+    case = look.case
+    sign = case.pool_limit(look.limits)
+    if sign is None:
         return None
     roomy = [
         other
@@ -229,17 +183,34 @@ def pool_bound(look: Look) -> Finding | None:
         and case.is_same_load(other)
     ]
     roomy.sort(key=lambda other: (other.pool is case.pool, other.max_connections or 0))
-    saw = (
-        f"{format_count(case.pool_failures)} commands got no connection from a pool of {size}"
-        if case.pool_failures
-        else f"one acquire in 1 000 found {in_use.p999} of {size} connections taken"
-    )
     return Finding(
-        f"{saw}: the pool was the limit, so how many the load needs cannot be read from it",
+        f"{_saw(case, sign)}: the pool was the limit, so how many the load needs cannot be read"
+        " from it",
         f"read the need from the {roomy[-1].pool} pool of {roomy[-1].max_connections}, which was no"
         " limit"
         if roomy
-        else f"measure with a larger pool as well (--max-conn {size},{case.concurrency})",
+        else "measure with a larger pool as well (--max-conn)",
+    )
+
+
+def _saw(case: SeenCase, sign: PoolLimit) -> str:
+    """Say what showed that the pool was the limit."""
+    in_use, size = case.summary.in_use, case.max_connections
+    if sign is PoolLimit.FAILURES:
+        failed = plural(case.pool_failures, "command")
+        return f"{failed} got no connection from a pool of {size}"
+    if sign is PoolLimit.IN_USE and in_use is not None:
+        connections = plural(size or 1, "connection")
+        return f"one acquire in 1 000 found {in_use.p999} of {connections} taken"
+    if sign is PoolLimit.WAITING:
+        return (
+            f"commands spent {format_percent(case.wait_share)} of their time waiting for a"
+            f" connection of a pool of {size}"
+        )
+    each = round(case.waiting_at_close / len(case.trials))
+    return (
+        f"{format_count(each)} of {plural(case.handlers, 'handler')} still waited for a connection"
+        f" of a pool of {size} when the window closed"
     )
 
 
@@ -274,8 +245,8 @@ def unsteady(look: Look) -> Finding | None:
             way = "higher" if fmean(drifts) > 0 else "lower"
             return Finding(
                 f"{name} was {format_percent(abs(fmean(drifts)))} {way} in the second half of"
-                f" {len(drifts)} of {len(trials)} trials: it had not settled, and its average"
-                " describes neither half",
+                f" {len(drifts)} of {plural(len(trials), 'trial')}: it had not settled, and its"
+                " average describes neither half",
                 "warm up longer (--warmup 2s or more) and measure longer (--duration)",
             )
     return None
@@ -295,9 +266,21 @@ def few_samples(look: Look) -> Finding | None:
     believed = f"trust p{trusted[-1]} and below" if trusted else "trust no percentile of it"
     longer = max(trial.duration_ns for trial in look.case.trials) * limits.tail_samples * 100
     return Finding(
-        f"only {format_count(count * 0.01)} of {format_count(count)} samples lie beyond p99,"
+        f"only {format_count(count * 0.01)} of {plural(count, 'sample')} lie beyond p99,"
         f" {limits.tail_samples} make it repeatable: {believed}",
         f"measure longer: --duration {max(ceil(longer / count / SECOND), 1)}s",
+    )
+
+
+def out_of_range(look: Look) -> Finding | None:
+    """Find samples that no histogram could take."""
+    lost = look.case.summary.out_of_range
+    if not lost:
+        return None
+    return Finding(
+        f"{plural(lost, 'sample')} lay outside of 1 ns to 1 h, which no command lasts, and count in"
+        " no percentile: the clock jumped, or this is a bug of ours",
+        "see that the machine was not suspended or moved, and measure again",
     )
 
 
@@ -307,68 +290,10 @@ def retries(look: Look) -> Finding | None:
     if not again:
         return None
     return Finding(
-        f"redis-py tried {format_count(again)} commands again: those failures are not counted as"
+        f"redis-py tried {plural(again, 'command')} again: those failures are not counted as"
         " such, they are latency, and a write may have been done twice",
         "find out what failed with retries set to 0",
     )
-
-
-def evictions(look: Look) -> Finding | None:
-    """Find keys that were pushed out of memory."""
-    evicted = _grown(look.case, "evicted_keys")
-    if not evicted:
-        return None
-    return Finding(
-        f"the server evicted {format_count(evicted)} keys to stay below maxmemory: part of its"
-        " time went there, and reads of lost keys are cheaper than real ones",
-        "raise maxmemory, or measure with fewer keys or smaller values (--value-size)",
-    )
-
-
-def connections_disagree(look: Look) -> Finding | None:
-    """Find connections only one side knows of."""
-    ours = counted = 0
-    for trial in look.case.trials:
-        if trial.server is None or trial.server.connections_counted is None or trial.server.lost:
-            continue
-        connections = trial.summary.connections
-        known, told = connections.prewarmed + connections.opened, trial.server.connections_counted
-        if abs(told - known) > _uncertain(trial):
-            ours, counted = ours + known, counted + told
-    if ours == counted:
-        return None
-    numbers = f"we opened {format_count(ours)} connections, the server counted"
-    if counted > ours:
-        return Finding(
-            f"{numbers} {format_count(counted)}: somebody else uses that server, and its CPU,"
-            " memory and clients are theirs as well",
-            "measure when nobody else does, or against a server of its own (leave --url out)",
-        )
-    return Finding(
-        f"{numbers} only {format_count(counted)}: something between us shares connections, and"
-        " what opening one costs the server is not seen",
-        "connect to the server itself, not to a proxy; if there is none, report this as a bug",
-    )
-
-
-def _uncertain(trial: Trial) -> int:
-    """Count the connections of which we cannot know whether they reached the server."""
-    kinds = set(FailureKind) - {FailureKind.POOL_EXHAUSTED, FailureKind.POOL_TIMEOUT}
-    return trial.client.abandoned + sum(trial.summary.failures.get(kind, 0) for kind in kinds)
-
-
-def _grown(case: SeenCase, counter: str) -> int:
-    """Add up by how much a counter of the server grew in each trial."""
-    grown = 0
-    for trial in case.trials:
-        if trial.server is not None:
-            before, after = (getattr(r, counter) for r in (trial.server.before, trial.server.after))
-            grown += max((after or 0) - before, 0) if before is not None else 0
-    return grown
-
-
-def _most_connections(case: SeenCase) -> int:
-    return case.processes * (case.max_connections or case.concurrency)
 
 
 def _small_percent(share: float) -> str:

@@ -41,11 +41,13 @@ def keep_up(case: SeenCase) -> str:
 
 
 def serve_all(case: SeenCase) -> str:
-    """Say how to keep handlers from starving."""
+    """Say how to keep handlers from starving.
+
+    It names no size: which one to try is said once, with what the run knows of the need.
+    """
     if not case.pool.waits:
         return "use fewer handlers (--concurrency), until client and server keep up with all"
-    size = case.max_connections or 1
-    larger = f"a larger pool (--max-conn {min(2 * size, case.concurrency)})"
+    larger = "a larger pool (--max-conn)"
     if case.pool is Pool.FAIR:
         return f"this pool already serves in order; use {larger}, or longer think time (--think)"
     fair = "a pool that serves in order (--pool fair)"
@@ -72,17 +74,16 @@ def more_patience(case: SeenCase) -> str:
     return "see what the server is busy with, or set a shorter --socket-timeout"
 
 
-def mend_failures(case: SeenCase, kinds: Sequence[str]) -> str:
+def mend_failures(kinds: Sequence[str]) -> str:
     """Say what to do about each kind of failure, in the order given."""
     known = [FailureKind(kind) for kind in kinds if kind in set(FailureKind)]
-    advice = [f"{kind}: {_mend(case, kind)}" for kind in known]
+    advice = [f"{kind}: {_mend(kind)}" for kind in known]
     return "; ".join(advice) or "see what the server answered"
 
 
-def _mend(case: SeenCase, kind: FailureKind) -> str:
+def _mend(kind: FailureKind) -> str:
     """Say what to do about one kind of failure."""
-    size = case.max_connections or 1
-    larger = f"a larger pool (--max-conn {min(2 * size, case.concurrency)})"
+    larger = "a larger pool (--max-conn)"
     return {
         FailureKind.POOL_EXHAUSTED: f"use {larger} or one that waits (--pool blocking)",
         FailureKind.POOL_TIMEOUT: f"use {larger} or wait longer (--pool-timeout)",

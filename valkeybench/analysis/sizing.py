@@ -14,25 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import Group, SeenCase, groups, quantile_of_counts, seen
 from valkeybench.analysis.delivery import behind_schedule
-from valkeybench.analysis.finding import Finding, Look
+from valkeybench.analysis.finding import Code, Finding, Look
 from valkeybench.analysis.health import (
-    Code,
     client_saturated,
     failures,
     few_samples,
     no_think,
     repeats_disagree,
-    server_lost,
-    server_saturated,
     starved,
 )
 from valkeybench.analysis.queueing import smallest_erlang_pool, smallest_pool
 from valkeybench.analysis.remedies import more_repeats
+from valkeybench.analysis.server_health import server_lost, server_saturated
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.measurement.metrics import Phase
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
-from valkeybench.units import SECOND, format_count, format_duration
+from valkeybench.units import SECOND, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,7 +147,7 @@ def _few_acquires(case: SeenCase, limits: Thresholds) -> Finding | None:
     if acquires >= limits.sizing_acquires:
         return None
     return Finding(
-        f"only {format_count(acquires)} acquires were seen, and what one in 1 000 of them finds"
+        f"the window held only {plural(acquires, 'acquire')}, and what one in 1 000 of them finds"
         " cannot be told from so few",
         "measure longer (--duration), or with less think time (--think)",
     )
@@ -252,7 +250,7 @@ def _sentences(need: _Need, tried: SeenCase | None, limits: Thresholds) -> Itera
     if case.processes > 1:
         yield (
             f"Each of the {case.processes} processes has a pool of its own:"
-            f" {format_count(size * case.processes)} connections in all."
+            f" {plural(size * case.processes, 'connection')} in all."
         )
     yield from _doubts(need, limits)
     if case.pool is Pool.RAISING and size < case.concurrency:
@@ -273,9 +271,9 @@ def _sentences(need: _Need, tried: SeenCase | None, limits: Thresholds) -> Itera
 def _observed(need: _Need, limits: Thresholds) -> str:
     most, usual = 1 - limits.waiting, 1 - limits.waiting_minimum
     found = (
-        f"Handlers found {_at_most(quantile_of_counts(need.counts, most))} of"
-        f" {need.case.max_connections} connections taken in {_percent(most)} of"
-        f" {format_count(need.acquires)} acquires, so {need.size}"
+        f"The pool of {need.case.max_connections} was no limit: handlers found"
+        f" {_at_most(quantile_of_counts(need.counts, most))} of its connections taken in"
+        f" {_percent(most)} of {plural(need.acquires, 'acquire')}, so {need.size}"
         f" {'is' if need.size == 1 else 'are'} enough"
     )
     if need.minimum == need.size:
@@ -294,13 +292,13 @@ def _modelled(need: _Need, limits: Thresholds) -> str:
     case = need.case
     return (
         f"The pool of {case.max_connections} was the limit, so the need was not seen; this is a"
-        f" model's answer (M/M/c//N). {format_count(case.concurrency)} handlers that hold a"
+        f" model's answer (M/M/c//N). With {plural(case.concurrency, 'handler')} that hold a"
         f" connection for {format_duration(need.hold_ns)} and pause"
-        f" {format_duration(need.think_ns)} between commands find none free in less than"
-        f" {_percent(limits.waiting)} of acquires with {need.size} connections, in less than"
-        f" {_percent(limits.waiting_minimum)} with {need.minimum}. The model serves in order and"
-        " redis-py does not, so waits will be longer than it says: verify it"
-        f" (--max-conn {need.size},{case.concurrency})."
+        f" {format_duration(need.think_ns)} between commands, none is found free in less than"
+        f" {_percent(limits.waiting)} of acquires with {plural(need.size, 'connection')}, in less"
+        f" than {_percent(limits.waiting_minimum)} with {need.minimum}. The model serves in"
+        " order and redis-py does not, so waits will be longer than it says: run this size to"
+        " verify it."
     )
 
 
@@ -311,8 +309,8 @@ def _doubts(need: _Need, limits: Thresholds) -> Iterator[str]:
     beyond = int(need.acquires * limits.waiting)
     if beyond < limits.sizing_tail_samples:
         yield (
-            f"That rests on {beyond} acquires beyond {_percent(1 - limits.waiting)}, so it may be"
-            " off by one or two; a longer run (--duration) would tell."
+            f"That rests on {plural(beyond, 'acquire')} beyond {_percent(1 - limits.waiting)}, so"
+            " it may be off by one or two; a longer run (--duration) would tell."
         )
     repeats = _repeats(need.case, limits)
     if max(repeats) - min(repeats) > max(1, need.size * limits.headroom):

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from valkeybench.cli.ending import is_terminal
 from valkeybench.report.labels import axes_labels
 from valkeybench.scenario.model import plain
-from valkeybench.units import SECOND, format_duration, format_rate
+from valkeybench.units import SECOND, format_duration, format_rate, plural
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts
@@ -187,7 +187,7 @@ def _plan_line(plan: Plan, endpoint: Endpoint, facts: ServerFacts, clock: _Clock
     left = clock.left_seconds() or 0.0
     return (
         f"{flavour} at {endpoint.address} ({endpoint.provider}); "
-        f"{cases} {'case' if cases == 1 else 'cases'}, {trials} trials, "
+        f"{plural(cases, 'case')}, {plural(trials, 'trial')}, "
         f"about {format_duration(round(left) * SECOND)}"
     )
 

@@ -19,6 +19,7 @@ from valkeybench.report.run import run_document
 from valkeybench.results.store import check_writable, default_path
 from valkeybench.scenario.library import find_scenario, read_text
 from valkeybench.scenario.reader import parse_toml, read_scenario
+from valkeybench.server.endpoint import endpoint_from_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,9 @@ def run(
     if quiet:
         document = Document(tuple(recommendation_callouts(outcome.run.recommendations)))
     else:
-        document = run_document(outcome.run, path=None if path is None else str(path))
+        document = run_document(
+            outcome.run, path=None if path is None else str(path), login=_login(scenario, flags)
+        )
     show(document, on_stderr=as_json)
     return _exit_code(outcome)
 
@@ -63,6 +66,20 @@ def load_scenario(word: str | None, flags: Flags) -> Scenario:
         flags=flags,
         environment=os.environ,
     )
+
+
+def _login(scenario: Scenario, flags: Flags) -> list[str]:
+    """Write the flags that say who we are to somebody else's server, without any password."""
+    if scenario.server.url is None:
+        return []
+    endpoint = endpoint_from_url(scenario.server)
+    words = ["--user", endpoint.username] if endpoint.username else []
+    file = flags.get("password_file")
+    if isinstance(file, str):
+        return [*words, "--password-file", file]
+    # One from the environment is still there; one from a URL or a scenario is for its owner.
+    known = endpoint.password is None or scenario.server.password == endpoint.password
+    return words if known else [*words, "--password-file", "FILE"]
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:

@@ -1,14 +1,11 @@
-"""What to make of a run and what to do next: warnings, recommended sizes, the next command."""
+"""What to make of a run: warnings and recommended sizes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valkeybench.report.document import Callout, Command, Kind
-from valkeybench.report.labels import POOL_AXES, axis_label, pool_of, varied
-from valkeybench.scenario.fields import FLAGGED
-from valkeybench.scenario.model import Axes, Pool, Scenario, plain
-from valkeybench.units import compact_duration
+from valkeybench.report.document import Callout, Kind
+from valkeybench.report.labels import axis_label, varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +44,8 @@ def _warning(alike: Sequence[RunWarning], names: Mapping[str, str]) -> Callout:
     places = list(dict.fromkeys(names.get(w.case, w.case) for w in alike if w.case is not None))
     title = f"Warning: {first.code.replace('_', ' ').replace('-', ' ')}"
     if places:
-        title += f" ({', '.join(places[:_MOST_PLACES])}"
+        between = "; " if any(", " in place for place in places) else ", "
+        title += f" ({between.join(places[:_MOST_PLACES])}"
         title += f" and {len(places) - _MOST_PLACES} more)" if len(places) > _MOST_PLACES else ")"
     text = sentence(first.message)
     if places and len({warning.message for warning in alike}) > 1:
@@ -79,79 +77,6 @@ def _recommendation(each: Recommendation, where: str) -> Callout:
     if each.basis not in text.lower():
         text += f" {_BASES[each.basis]}"
     return Callout(kind=Kind.GOOD, title=f"{title}{where}", text=text)
-
-
-def next_command(run: RunFile) -> Command:
-    """Choose what to try after this run, with the load kept as it was."""
-    pools = {pool_of(case.axes) for case in run.cases}
-    sizes = {size for case in run.cases if (size := _whole(case.axes, "max_connections"))}
-    recommended = {each.max_connections for each in run.recommendations if each.max_connections}
-    if len(recommended) == 1 and not recommended <= sizes:
-        smallest = {each.minimum for each in run.recommendations if each.minimum}
-        measured = sizes if len(sizes) == 1 else set()
-        purpose = "To try the recommended size itself, on the same load:"
-        return _sweep(run, recommended | smallest | measured, purpose)
-    if Pool.NONE not in pools:
-        return Command(
-            words=("valkeybench", "run", "pooled-vs-unpooled", *_server(run)),
-            purpose="To see what a pool saves over opening a connection for each command:",
-        )
-    if run.warnings:
-        return Command(
-            words=("valkeybench", "doctor", *_server(run)),
-            purpose="To see whether machine, client and server are fit to measure:",
-        )
-    if len(sizes) <= 1:
-        most = max((_whole(case.axes, "concurrency") for case in run.cases), default=0) or 1
-        around = {most // part for part in (16, 8, 4, 2, 1)} - {0}
-        return _sweep(run, around, "To see what other pool sizes do to the same load:")
-    return Command(words=("valkeybench", "scenarios"), purpose="To see what else there is to try:")
-
-
-def _sweep(run: RunFile, sizes: Iterable[int], purpose: str) -> Command:
-    listed = ",".join(str(size) for size in sorted(sizes))
-    flags = ("--pool", Pool.BLOCKING.value, "--max-conn", listed)
-    return Command(
-        words=("valkeybench", "run", *_server(run), *_load(run), *flags), purpose=purpose
-    )
-
-
-def _server(run: RunFile) -> list[str]:
-    """Write the flag that finds the same server, unless it was one of our own."""
-    settings = run.scenario.get("server")
-    url = settings.get("url") if isinstance(settings, dict) else None
-    return ["--url", url] if isinstance(url, str) else []
-
-
-def _load(run: RunFile) -> list[str]:
-    """Write the flags that make the same load again, those that are not the default."""
-    axes = run.scenario.get("axes")
-    usual = plain(Axes())
-    words: list[str] = []
-    for field in FLAGGED:
-        name = field.target.removeprefix("axes.")
-        values = axes.get(name) if isinstance(axes, dict) and name not in POOL_AXES else None
-        if field.axis and isinstance(values, list) and values and values != usual.get(name):
-            words += [field.flags[0], ",".join(_written(name, value) for value in values)]
-    commands = run.scenario.get("commands")
-    if isinstance(commands, list) and commands != list(Scenario().commands):
-        for command in commands:
-            words += ["--command", str(command)]
-    return words
-
-
-def _written(axis: str, value: object) -> str:
-    """Write an axis's value as its flag reads it."""
-    if value is None:
-        return "none"
-    if isinstance(value, int) and axis.endswith("_ns"):
-        return compact_duration(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _whole(axes: Mapping[str, object], name: str) -> int:
-    value = axes.get(name)
-    return value if isinstance(value, int) else 0
 
 
 def sentence(words: str) -> str:

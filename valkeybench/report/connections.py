@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from valkeybench.analysis.cases import SeenCase
 from valkeybench.report.document import (
     Align,
     Cell,
@@ -17,21 +18,13 @@ from valkeybench.report.document import (
     Tone,
 )
 from valkeybench.scenario.model import Clients
-from valkeybench.units import (
-    format_bytes,
-    format_count,
-    format_duration,
-    format_percent,
-)
+from valkeybench.units import format_bytes, format_count, format_duration, format_percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from valkeybench.report.document import Block
-    from valkeybench.results.runfile import CaseRecord, InUse, Server, Trial
-
-_MOST_LINES = 6
-"""Cases up to which each gets a line of words; more of them get a row of a table."""
+    from valkeybench.results.runfile import CaseRecord, Server, Trial
 
 _SHOWN = 3
 
@@ -88,8 +81,13 @@ def memory_per_connection(case: CaseRecord) -> float | None:
 
 
 def client_cpu(case: CaseRecord) -> float | None:
-    """Give the CPU share of the average client process over all trials: 1.0 is one core."""
-    return _mean(case, _client_share)
+    """Give the CPU share of the average client process in the median trial: 1.0 is one core."""
+    return None if case.summary is None else SeenCase(case, case.summary).client_cpu
+
+
+def server_cpu(case: CaseRecord) -> float | None:
+    """Give the CPU share of the server's main thread in the median trial that knows it."""
+    return None if case.summary is None else SeenCase(case, case.summary).server_cpu
 
 
 def connection_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Block]:
@@ -116,35 +114,9 @@ def _confirmation(counts: Mapping[str, Opened]) -> Iterable[Paragraph]:
             text=f"The server's own counter says otherwise: {listed}.", tone=Tone.WARNING
         )
     elif counts:
-        client = format_count(sum(count.by_client for count in counts.values()))
+        client = plural(sum(count.by_client for count in counts.values()), "connection")
         server = format_count(sum(count.by_server or 0 for count in counts.values()))
-        yield Paragraph(
-            text=f"Confirmed by the server's own counter: {server} of {client} connections."
-        )
-
-
-def in_use_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> KeyValues | Table | None:
-    """Say how many connections handlers found in use when they asked the pool for one."""
-    found = [(case, case.summary.in_use) for case in cases if case.summary and case.summary.in_use]
-    if not found:
-        return None
-    if len(found) <= _MOST_LINES:
-        return KeyValues(pairs=tuple((names[c.id], _in_use_line(c, seen)) for c, seen in found))
-    return Table(
-        columns=(
-            Column(title="case", align=Align.LEFT),
-            *(Column(title=title) for title in ("mean", "p99", "p99.9", "max", "of")),
-        ),
-        rows=tuple(
-            (
-                Cell(names[case.id]),
-                Cell(f"{seen.mean:.1f}"),
-                *(Cell(format_count(n)) for n in (seen.p99, seen.p999, seen.max)),
-                Cell(format_count(_number(case, "max_connections"))),
-            )
-            for case, seen in found
-        ),
-    )
+        yield Paragraph(text=f"Confirmed by the server's own counter: {server} of {client}.")
 
 
 def replies_block(
@@ -178,7 +150,7 @@ def _table(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table:
         ),
         (
             Column(title="server", group="CPU", priority=4),
-            [_cell(_mean(case, _server_cpu), format_percent) for case in cases],
+            [_cell(server_cpu(case), format_percent) for case in cases],
         ),
         (
             Column(title="client", group="CPU"),
@@ -212,7 +184,7 @@ _NOTES = (
     ("memory each", "memory each: what the server's memory grew by for each connection of a pool."),
     (
         "per command",
-        "CPU: 100 % is one core, of the server's main thread or of one client process.",
+        "CPU, in the median trial: 100 % is one core, of the server or of a client process.",
     ),
 )
 
@@ -245,39 +217,17 @@ def _rejected(server: Server) -> int:
     return max(after - before, 0) if before is not None and after is not None else 0
 
 
-def _server_cpu(trial: Trial) -> float | None:
-    return trial.server.cpu_share if trial.server else None
-
-
-def _client_share(trial: Trial) -> float | None:
-    return trial.client.cpu_share
-
-
-def _mean(case: CaseRecord, share: Callable[[Trial], float | None]) -> float | None:
-    """Average a share of time over the trials, each weighing as much as it lasted."""
-    found = [(value, t.duration_ns) for t in case.trials if (value := share(t)) is not None]
-    whole = sum(duration for _, duration in found)
-    return sum(value * duration for value, duration in found) / whole if whole else None
-
-
 def _cpu_per_command(case: CaseRecord) -> float | None:
     """Give the client CPU time for each command that ended, failed ones included."""
     ended = sum(trial.summary.completed + trial.summary.failed for trial in case.trials)
     return sum(trial.client.cpu_ns for trial in case.trials) / ended if ended else None
 
 
-def _in_use_line(case: CaseRecord, seen: InUse) -> str:
-    of = f" of {_number(case, 'max_connections')}"
-    if _number(case, "processes") > 1:
-        of += " in each process"
-    return f"mean {seen.mean:.1f}, p99 {seen.p99}, p99.9 {seen.p999}, max {seen.max}{of}"
-
-
 def _served_line(case: CaseRecord, trials: Sequence[Trial]) -> str:
-    total = format_count(sum(sum((trial.replies or {}).values()) for trial in trials))
-    who = f"{total} commands"
+    total = sum(sum((trial.replies or {}).values()) for trial in trials)
+    who = plural(total, "command")
     if case.axes.get("clients") == Clients.SUCCESSIVE:
-        who += f" by {total} successive clients"
+        who += f" by {plural(total, 'successive client')}"
     distinct = sorted({len(trial.replies or {}) for trial in trials})
     served = format_count(distinct[0])
     if len(distinct) > 1:
@@ -287,7 +237,9 @@ def _served_line(case: CaseRecord, trials: Sequence[Trial]) -> str:
         served += f" in each of {len(trials)} trials"
     ids = sorted({reply for trial in trials for reply in trial.replies or {}}, key=_as_number)
     shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
-    return f"{who} were served by {served} (server's client ids {shown})"
+    return (
+        f"{who} {'was' if total == 1 else 'were'} served by {served} (server's client ids {shown})"
+    )
 
 
 def _as_number(reply: str) -> tuple[int, str]:
@@ -297,9 +249,10 @@ def _as_number(reply: str) -> tuple[int, str]:
 
 def _replies_line(_case: CaseRecord, trials: Sequence[Trial]) -> str:
     tally = sum((Counter(trial.replies or {}) for trial in trials), Counter[str]())
-    shown = [f"{reply} {format_count(count)} times" for reply, count in tally.most_common(_SHOWN)]
+    shown = [f"{reply} {plural(count, 'time')}" for reply, count in tally.most_common(_SHOWN)]
     more = [f"{format_count(len(tally) - _SHOWN)} more"] if len(tally) > _SHOWN else []
-    return f"{format_count(tally.total())} replies: {', '.join(shown + more)}"
+    replies = "1 reply" if tally.total() == 1 else f"{format_count(tally.total())} replies"
+    return f"{replies}: {', '.join(shown + more)}"
 
 
 def _number(case: CaseRecord, axis: str) -> int:

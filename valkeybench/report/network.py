@@ -9,6 +9,7 @@ from valkeybench.analysis.setup import setups
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.report.document import Align, Cell, Column, Command, Note, Paragraph, Table
 from valkeybench.report.labels import axes_labels
+from valkeybench.report.opening import trips_taken
 from valkeybench.units import format_duration, format_percent
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def setup_blocks(run: RunFile) -> Iterable[Block]:
         where = f" ({label})" if len(found) > 1 else ""
         steps = ", ".join(map(_step, setup.steps))
         yield Paragraph(
-            text=f"A new connection{where} costs {_number(setup.round_trips)} round trips: {steps}."
+            text=f"A new connection{where} costs {trips_taken(setup.round_trips)}: {steps}."
         )
     spared = max((_avoidable(setup) for setup in found), default=0.0)
     if spared:

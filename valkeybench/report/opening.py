@@ -11,7 +11,7 @@ from valkeybench.report.document import Align, Cell, Column, Note, Paragraph, Ta
 from valkeybench.report.labels import axes_labels
 from valkeybench.report.outcome import is_lower_bound
 from valkeybench.report.spread import best_pooled
-from valkeybench.units import format_count, format_duration, format_percent
+from valkeybench.units import format_count, format_duration, format_percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,7 +74,7 @@ def _pooled(cost: OpeningCost, by_id: Mapping[str, CaseRecord]) -> Payer | None:
 def _price(cost: OpeningCost, by_id: Mapping[str, CaseRecord]) -> str:
     """Say what opening takes, and what it takes when nothing else goes on."""
     parts = ", ".join(f"{_WORDS[phase]} {format_duration(ns)}" for phase, ns in cost.phases.items())
-    trips = "" if cost.round_trips is None else f" and {_number(cost.round_trips)} round trips"
+    trips = "" if cost.round_trips is None else f" and {trips_taken(cost.round_trips)}"
     took = f"opening a connection took {format_duration(cost.total_ns)}{trips} ({parts})"
     if not cost.under_load:
         return f"While the pool was filled, before the load, {took}.{_refused(cost, by_id)}"
@@ -106,10 +106,11 @@ def _payers(
         said.append(f"The pool ({names[pooled.case]}) paid it {_when(by_id[pooled.case])}")
     if unpooled is not None:
         who = "without a pool" if said else "Without a pool"
-        commands, opened = format_count(unpooled.commands), format_count(_late(unpooled, by_id))
+        commands = plural(unpooled.commands, "command")
+        opened = plural(_late(unpooled, by_id), "time")
         share = unpooled.opening_share
         part = "" if share is None else f": {format_percent(share)} of their time"
-        said.append(f"{who} {commands} commands paid it {opened} times{part}")
+        said.append(f"{who} {commands} paid it {opened}{part}")
     return "; ".join(said) + "."
 
 
@@ -124,14 +125,14 @@ def _when(case: CaseRecord) -> str:
     connections = case.summary.connections if case.summary else None
     early, late = (connections.prewarmed, connections.opened) if connections else (0, 0)
     each = {trial.summary.connections.prewarmed for trial in case.trials}
-    times = f"{format_count(early)} times"
+    times = plural(early, "time")
     if len(case.trials) > 1 and len(each) == 1:
         times += f", {format_count(each.pop())} in each of {len(case.trials)} trials"
     if not late:
         return f"{times}, before the load"
     if not early:
-        return f"{format_count(late)} times, during the load"
-    return f"{times}, before the load and {format_count(late)} times during it"
+        return f"{plural(late, 'time')}, during the load"
+    return f"{times}, before the load and {plural(late, 'time')} during it"
 
 
 def _command(pooled: CaseRecord, unpooled: CaseRecord) -> str:
@@ -234,6 +235,11 @@ def _factor(times: float) -> str:
     """Write a ratio with the figures that mean something."""
     decimals = 2 if times < 1 else 1 if times < 100 else 0  # noqa: PLR2004 - three figures at most
     return f"{times:.{decimals}f}×"
+
+
+def trips_taken(mean: float) -> str:
+    """Write a mean number of round trips: `1 round trip`, `5 round trips`."""
+    return f"{_number(mean)} round {'trip' if _number(mean) == '1' else 'trips'}"
 
 
 def _number(mean: float) -> str:

@@ -14,7 +14,7 @@ from valkeybench.units import format_count, format_duration, format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary
+    from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary, Trial
 
 FIRM_SAMPLES = 10
 """Samples that must lie beyond a percentile for it to be more than a hint."""
@@ -23,33 +23,44 @@ MANY_UNFINISHED = 0.01
 """Share of unfinished commands from which they get a column of their own."""
 
 _PERCENTILES = (
-    # title, field, share of the samples at or below it, priority
-    ("p50", "p50_ns", 0.5, 1),
-    ("p90", "p90_ns", 0.9, 6),
-    ("p99", "p99_ns", 0.99, 0),
-    ("p99.9", "p999_ns", 0.999, 4),
-    ("max", "max_ns", 1.0, 5),
+    # title, field, share of the samples at or below it
+    ("p50", "p50_ns", 0.5),
+    ("p90", "p90_ns", 0.9),
+    ("p99", "p99_ns", 0.99),
+    ("p99.9", "p999_ns", 0.999),
+    ("max", "max_ns", 1.0),
 )
 
-_EXTRA = {"unfinished": 9, "dropped": 8, "retries": 7, "starved": 0}
-"""Columns shown only where there is something in them, with their priorities."""
-
 _AT_LEAST, _ABOUT = "≥", "~"
+_NOTHING = Cell("–", Tone.QUIET)
 
 
-def outcome_table(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table:
-    """Make the table with a row for each case, and notes on every sign in it."""
-    summaries = [case.summary for case in cases if case.summary is not None]
-    extra = _extra_columns(summaries)
-    columns = (
-        Column(title="case", align=Align.LEFT),
-        Column(title="throughput"),
-        *(Column(title=t, priority=p, group="response") for t, _, _, p in _PERCENTILES),
-        Column(title="failed"),
-        *(Column(title=title, priority=_EXTRA[title]) for title in extra),
+def outcome_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Table]:
+    """Show throughput and response of every case, and of those that need it what went wrong."""
+    columns = _trouble_columns([case.summary for case in cases if case.summary is not None])
+    troubled = [case for case in cases if any(_troubles(case, columns))]
+    yield Table(
+        columns=(
+            Column(title="case", align=Align.LEFT),
+            Column(title="throughput"),
+            *(Column(title=title, group="response") for title, _, _ in _PERCENTILES),
+        ),
+        rows=tuple((Cell(names[case.id]), *_cells(case)) for case in cases),
+        notes=tuple(_notes(cases, names, any_trouble=bool(troubled))),
     )
-    rows = tuple((Cell(names[case.id]), *_cells(case, extra)) for case in cases)
-    return Table(columns=columns, rows=rows, notes=tuple(_notes(cases, names)))
+    if not troubled:
+        return
+    yield Table(
+        columns=(
+            Column(title="case", align=Align.LEFT),
+            *(Column(title=title) for title in ("attempted", *columns)),
+        ),
+        rows=tuple(
+            (Cell(names[case.id]), _attempted_cell(case), *_trouble_cells(case, columns))
+            for case in troubled
+        ),
+        notes=tuple(_trouble_notes(cases, names, all_shown=len(troubled) == len(cases))),
+    )
 
 
 def percentile_cell(summary: Summary, name: str, share: float) -> Cell:
@@ -82,31 +93,49 @@ def _is_firm(response: PhaseSummary, share: float) -> bool:
     return round(response.count * (1 - share), 6) >= FIRM_SAMPLES
 
 
-def _extra_columns(summaries: Iterable[Summary]) -> list[str]:
-    every = list(summaries)
+def _cells(case: CaseRecord) -> list[Cell]:
+    summary = case.summary
+    if summary is None:
+        return [_NOTHING] * (len(_PERCENTILES) + 1)
+    percentiles = (percentile_cell(summary, name, share) for _, name, share in _PERCENTILES)
+    return [Cell(format_rate(summary.throughput)), *percentiles]
+
+
+def _trouble_columns(summaries: Sequence[Summary]) -> list[str]:
+    """Name what is worth a column beside the failures."""
     wanted = {
-        "unfinished": any(s.unfinished > MANY_UNFINISHED * s.attempted for s in every),
-        "dropped": any(s.dropped for s in every),
-        "retries": any(s.retries for s in every),
-        "starved": any(s.starved for s in every),
+        "failed": True,
+        "unfinished": any(s.unfinished > MANY_UNFINISHED * s.attempted for s in summaries),
+        "dropped": any(s.dropped for s in summaries),
+        "retries": any(s.retries for s in summaries),
+        "starved": any(s.starved for s in summaries),
     }
     return [name for name, is_wanted in wanted.items() if is_wanted]
 
 
-def _cells(case: CaseRecord, extra: Sequence[str]) -> list[Cell]:
+def _troubles(case: CaseRecord, columns: Sequence[str]) -> list[int]:
+    """Count each trouble of a case; few unfinished commands are none."""
     summary = case.summary
     if summary is None:
-        return [Cell("–", Tone.QUIET)] * (len(_PERCENTILES) + 2 + len(extra))
-    cells = [Cell(format_rate(summary.throughput))]
-    cells += [percentile_cell(summary, name, share) for _, name, share, _ in _PERCENTILES]
-    cells.append(_failed_cell(summary))
-    for name in extra:
+        return []
+    found = {name: int(getattr(summary, name)) for name in columns}
+    if summary.unfinished <= MANY_UNFINISHED * summary.attempted:
+        found.pop("unfinished", None)
+    return list(found.values())
+
+
+def _attempted_cell(case: CaseRecord) -> Cell:
+    return _NOTHING if case.summary is None else Cell(format_count(case.summary.attempted))
+
+
+def _trouble_cells(case: CaseRecord, columns: Sequence[str]) -> Iterable[Cell]:
+    for name in columns:
+        count = int(getattr(case.summary, name))
         if name == "starved":
-            cells.append(_starved_cell(case))
+            yield _starved_cell(case)
         else:
-            count = getattr(summary, name)
-            cells.append(Cell(format_count(count), Tone.WARNING if count else Tone.PLAIN))
-    return cells
+            tone = Tone.BAD if name == "failed" else Tone.WARNING
+            yield Cell(format_count(count), tone if count else Tone.PLAIN)
 
 
 def _starved_cell(case: CaseRecord) -> Cell:
@@ -118,15 +147,13 @@ def _starved_cell(case: CaseRecord) -> Cell:
     return Cell(f"{format_count(worst.summary.starved)} of {handlers}", Tone.WARNING)
 
 
-def _failed_cell(summary: Summary) -> Cell:
-    return Cell(format_count(summary.failed), Tone.BAD) if summary.failed else Cell("0")
-
-
 def _spoken(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _notes(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
+def _notes(
+    cases: Sequence[CaseRecord], names: Mapping[str, str], *, any_trouble: bool
+) -> Iterable[Note]:
     yield Note(
         f"{_ABOUT} fewer than {FIRM_SAMPLES} samples lie beyond it: a hint; a longer run makes "
         "it firm.",
@@ -137,16 +164,35 @@ def _notes(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[No
         "window closed, and count at the age they had then.",
         sign=_AT_LEAST,
     )
-    summaries = [case.summary for case in cases if case.summary is not None]
-    if any(summary.starved for summary in summaries):
+    yield from _few_unfinished(cases, names)
+    lost = [
+        names[case.id] for case in cases if any(t.server and t.server.lost for t in case.trials)
+    ]
+    if lost:
+        yield Note(
+            f"The server went away ({'; '.join(lost)}): throughput counts the time after as well."
+        )
+    if any(case.summary is None for case in cases):
+        yield Note("No trial of a case without numbers was finished.")
+    if not any_trouble and any(case.summary is not None for case in cases):
+        yield Note("No command failed.")
+
+
+def _lost_server(trial: Trial) -> bool:
+    return trial.server is not None and trial.server.lost
+
+
+def _trouble_notes(
+    cases: Sequence[CaseRecord], names: Mapping[str, str], *, all_shown: bool
+) -> Iterable[Note]:
+    if any(case.summary.starved for case in cases if case.summary is not None):
         yield Note(
             "starved: handlers that completed less than a tenth of the mean, in the worst trial. "
             "How long they waited hardly shows in the percentiles."
         )
     yield from _why_failed(cases, names)
-    yield from _few_unfinished(cases, names)
-    if any(case.summary is None for case in cases):
-        yield Note("No trial of a case without numbers was finished.")
+    if not all_shown:
+        yield Note("Nothing of the kind in any other case.")
 
 
 def _why_failed(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
@@ -164,7 +210,7 @@ def _why_failed(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterab
 def _few_unfinished(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Note]:
     """Mention unfinished commands where they are too few for a column."""
     found = {c.id: c.summary.unfinished for c in cases if c.summary and c.summary.unfinished}
-    if not found or "unfinished" in _extra_columns(c.summary for c in cases if c.summary):
+    if not found or "unfinished" in _trouble_columns([c.summary for c in cases if c.summary]):
         return
     most = max(found, key=lambda case_id: found[case_id])
     if len(found) == 1:

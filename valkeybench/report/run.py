@@ -5,25 +5,23 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from valkeybench.report.advice import next_command, recommendation_callouts, warning_callouts
-from valkeybench.report.connections import (
-    connection_blocks,
-    in_use_block,
-    replies_block,
-)
+from valkeybench.report.advice import recommendation_callouts, warning_callouts
+from valkeybench.report.connections import connection_blocks, replies_block
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
+from valkeybench.report.following import next_command
+from valkeybench.report.in_use import in_use_block
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
 from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
-from valkeybench.report.outcome import outcome_table
+from valkeybench.report.outcome import outcome_blocks
 from valkeybench.report.phases import phase_block
 from valkeybench.report.schedule import schedule_table
-from valkeybench.report.spread import spread_block
+from valkeybench.report.spread import spread_blocks
 from valkeybench.scenario.model import Scenario
-from valkeybench.units import format_count
+from valkeybench.units import format_count, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from valkeybench.report.document import Block
     from valkeybench.results.runfile import RunFile
@@ -34,8 +32,11 @@ _CONNECTION_IDS = ["CLIENT ID"]
 _LOAD_AXES = ("concurrency", "processes", "think", "rate", "arrivals")
 
 
-def run_document(run: RunFile, *, path: str | None) -> Document:
+def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -> Document:
     """Make the report that ends a run; `path` is where the run file is, if it was kept.
+
+    `login` are the flags that say who we were to somebody else's server, where that is known:
+    a run file does not tell.
 
     Raises ResultError when a histogram in the file cannot be read.
     """
@@ -51,7 +52,7 @@ def run_document(run: RunFile, *, path: str | None) -> Document:
         _in_use(run, names),
         _verdict(run, names),
         _replies(run, names),
-        _closing(run, path),
+        _closing(run, path, login),
     )
     return Document(tuple(blocks))
 
@@ -71,7 +72,7 @@ def _opening(run: RunFile) -> Iterable[Block]:
 def _incomplete(run: RunFile) -> Callout:
     finished = sum(len(case.trials) for case in run.cases)
     wanted = len(run.cases) * _whole(run.scenario, "repeats")
-    what = f"{format_count(finished)} of {format_count(wanted)} trials were finished"
+    what = f"It finished {format_count(finished)} of {plural(wanted, 'trial')}"
     if run.status == "interrupted":
         kind, title = Kind.WARNING, "This run was interrupted"
     else:
@@ -127,7 +128,7 @@ def _what(run: RunFile) -> str:
     """Say how much was measured, and the load that all cases have in common."""
     cases, repeats = len(run.cases), _whole(run.scenario, "repeats")
     each = short_duration(_whole(run.scenario, "duration_ns"))
-    how_much = "1 case" if cases == 1 else f"{format_count(cases)} cases"
+    how_much = plural(cases, "case")
     how_much += f" · {repeats} repeats × {each}" if repeats != 1 else f" · {each}"
     axes = run.cases[0].axes if run.cases else {}
     apart = varied([case.axes for case in run.cases])
@@ -146,7 +147,7 @@ def _what(run: RunFile) -> str:
 
 def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     yield Heading(text="Results")
-    yield outcome_table(run.cases, names)
+    yield from outcome_blocks(run.cases, names)
     schedule = schedule_table(run.cases, names)
     if schedule is not None:
         yield Heading(text="On schedule?")
@@ -198,10 +199,10 @@ def _replies(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
 
 
 def _spread(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
-    block = spread_block(run.cases, names)
-    if block is not None:
+    blocks = list(spread_blocks(run.cases, names))
+    if blocks:
         yield Heading(text="Response times")
-        yield block
+        yield from blocks
 
 
 def _verdict(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
@@ -214,11 +215,11 @@ def _verdict(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
         yield from callouts
 
 
-def _closing(run: RunFile, path: str | None) -> Iterable[Block]:
+def _closing(run: RunFile, path: str | None, login: Sequence[str]) -> Iterable[Block]:
     yield Heading(text="Next")
     if path is not None:
         yield KeyValues(pairs=(("result", path),))
-    yield next_command(run)
+    yield next_command(run, login)
 
 
 def _record(record: Mapping[str, object], key: str) -> Mapping[str, object]:

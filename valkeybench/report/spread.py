@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from valkeybench.measurement.histogram import Histogram as Samples
 from valkeybench.measurement.metrics import Phase
-from valkeybench.report.document import Histogram, Series
+from valkeybench.report.document import Histogram, Paragraph, Series, Tone
 from valkeybench.report.labels import pool_of, short_duration
 from valkeybench.scenario.model import Pool
-from valkeybench.units import format_count
+from valkeybench.units import format_count, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from valkeybench.report.document import Block
     from valkeybench.results.runfile import CaseRecord
 
 MOST_BINS = 12
@@ -25,12 +26,15 @@ _STEPS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 """Where bins begin in each decade, finest first: round numbers, about evenly spaced in log."""
 
 
-def spread_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Histogram | None:
-    """Draw the response times of one or two cases, else of the best pooled one."""
+def spread_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Block]:
+    """Draw the response times of one or two cases; of more, say which were chosen, and why."""
     found = {case.id: _samples(case) for case in _worth_drawing(cases)}
     samples = [held for held in found.values() if held.count]
     if not samples:
-        return None
+        return
+    left_out = sum(map(_has_samples, cases)) - len(found)
+    if left_out:
+        yield Paragraph(text=_choice(cases, found, names, left_out), tone=Tone.QUIET)
     lowest = min(held.minimum or 0 for held in samples)
     highest = max(held.maximum or 0 for held in samples)
     edges = bin_edges(lowest, highest)
@@ -42,11 +46,29 @@ def spread_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Histo
                 label=names[case_id], counts=counts, texts=tuple(format_count(n) for n in counts)
             )
         )
-    return Histogram(
+    yield Histogram(
         starts=tuple(short_duration(edge) for edge in edges[:-1]),
         end=short_duration(edges[-1]),
         series=tuple(series),
     )
+
+
+def _choice(
+    cases: Sequence[CaseRecord],
+    chosen: Collection[str],
+    names: Mapping[str, str],
+    left_out: int,
+) -> str:
+    """Say which cases are drawn, and that the others were left out."""
+    best = best_pooled([case for case in cases if case.id in chosen])
+    why = [
+        f"{names[case_id]} (the lowest p99 of all pools)"
+        if best and best.id == case_id
+        else names[case_id]
+        for case_id in chosen
+    ]
+    others = plural(left_out, "other case")
+    return f"Of {' and '.join(why)}; those of {others} are in the result file."
 
 
 def bin_edges(lowest_ns: int, highest_ns: int) -> list[int]:

@@ -1,4 +1,7 @@
-"""Fits a table to a width: breaks headings, then lets columns go, then turns it on its side."""
+"""Fits a table to a width: breaks headings, then the names of rows, then lets columns go.
+
+What fits in no such way is turned on its side.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def _stacks(table: Table, page: Page) -> list[Stack]:
 
 
 def _fitting(stacks: Sequence[Stack], room: int) -> list[Stack] | None:
-    """Break headings and let columns go until it fits; None when it never does."""
+    """Break headings and names and let columns go until it fits; None when it never does."""
     kept = list(stacks)
     while True:
         for candidate in (kept, [stack.broken() for stack in kept]):
@@ -122,6 +125,9 @@ def _fitting(stacks: Sequence[Stack], room: int) -> list[Stack] | None:
                 return candidate
         if any(stack.wraps for stack in kept):
             return _wrapped(kept, room)
+        named = _with_names_wrapped(candidate, room)
+        if named is not None:
+            return named
         last = max(range(len(kept)), key=lambda i: kept[i].priority)
         if not kept[last].priority:
             return None
@@ -131,11 +137,38 @@ def _fitting(stacks: Sequence[Stack], room: int) -> list[Stack] | None:
 def _wrapped(stacks: Sequence[Stack], room: int) -> list[Stack] | None:
     """Spread the wrapping column's cells over as many lines as they need; None if too narrow."""
     chosen = next(i for i, stack in enumerate(stacks) if stack.wraps)
-    others = [stack for i, stack in enumerate(stacks) if i != chosen]
-    left = room - total_width(others) - _GAP
+    left = _left_for(chosen, stacks, room)
     if left < _NARROWEST:
         return None
-    spread = [wrap(_plain(cell), left) for cell in stacks[chosen].cells]
+    return _spread(stacks, chosen, [wrap(_plain(cell), left) for cell in stacks[chosen].cells])
+
+
+def _with_names_wrapped(stacks: Sequence[Stack], room: int) -> list[Stack] | None:
+    """Spread the rows' names over several lines, between words; None where one is too long."""
+    left = _left_for(0, stacks, room)
+    names = [_plain(cell) for cell in stacks[0].cells]
+    if left < max((width(word) for name in names for word in name.split(" ")), default=0) + 1:
+        return None
+    return _spread(stacks, 0, [_name_lines(name, left) for name in names])
+
+
+def _name_lines(name: str, columns: int) -> list[str]:
+    """Break a name after commas before anywhere else; what follows the first line is set in."""
+    # One column less for what is set in, and one for the comma.
+    glued = [
+        part.replace(" ", GLUE) if width(part) < columns - 1 else part for part in name.split(", ")
+    ]
+    first, *rest = wrap(", ".join(glued), columns - 1)
+    return [first, *(f" {line}" for line in rest)]
+
+
+def _left_for(chosen: int, stacks: Sequence[Stack], room: int) -> int:
+    """Give the columns that the others leave to one of the stacks."""
+    return room - total_width([stack for i, stack in enumerate(stacks) if i != chosen]) - _GAP
+
+
+def _spread(stacks: Sequence[Stack], chosen: int, spread: Sequence[Sequence[str]]) -> list[Stack]:
+    """Give one of the stacks several lines for each cell, and the others empty ones below."""
     taller = []
     for i, stack in enumerate(stacks):
         cells: list[Line] = []

@@ -125,7 +125,9 @@ class _Reading:
                 words = words.split(",") if field.axis else [words]
             literal = [field.kind.literal(word.strip()) for word in words]
             value = literal if field.axis or field.many else literal[0]
-            for converted in self._converted(field, value, field.flags[0]):
+            for converted in self._converted(
+                field, value, field.flags[0], "{0} number {2}" if field.many else "{0}"
+            ):
                 found[field.target] = _Given(field.flags[0], converted)
         return found
 
@@ -168,8 +170,13 @@ class _Reading:
             self.note(port.place, "a port without a host", "give server.host, or server.url")
         return found
 
-    def _converted(self, field: Field, value: object, place: str) -> Iterator[Any]:
-        """Convert one value, or each of a list; yield nothing when any was unfit."""
+    def _converted(
+        self, field: Field, value: object, place: str, places: str = "{0}[{1}]"
+    ) -> Iterator[Any]:
+        """Convert one value, or each of a list; yield nothing when any was unfit.
+
+        `places` names one of several: {0} is the place of all, {1} counts from 0, {2} from 1.
+        """
         if not (field.axis or field.many):
             yield from self._convert(field, value, place)
             return
@@ -180,7 +187,9 @@ class _Reading:
         several = len(items) > 1
         converted: list[Any] = []
         for index, item in enumerate(items):
-            converted += self._convert(field, item, f"{place}[{index}]" if several else place)
+            converted += self._convert(
+                field, item, places.format(place, index, index + 1) if several else place
+            )
         if len(converted) == len(items):
             yield tuple(dict.fromkeys(converted)) if field.axis else tuple(converted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,19 @@ from tests.cli.commandline import (
 )
 from tests.server.processes import ROOT, client
 from valkeybench import __version__
+from valkeybench.scenario.field import Panel
+from valkeybench.scenario.fields import FLAGGED
+from valkeybench.scenario.model import (
+    Arrivals,
+    CertReqs,
+    Clients,
+    Driver,
+    Handshake,
+    KeyType,
+    Pool,
+    TlsVersion,
+)
+from valkeybench.scenario.reader import read_scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +167,33 @@ def test_the_next_command_reaches_the_same_server_as_the_same_user(
         "--concurrency 4 --think 1ms --duration 300ms --warmup 100ms --repeats 1 --pool "
     ) in ended.out
     assert embedded.password.reveal() not in ended.out
+
+
+def test_help_names_every_value_and_shows_every_group_at_work(tmp_path: Path) -> None:
+    """Nothing is cut at 80 columns; each group of flags has an example that can be pasted."""
+    ended = valkeybench(tmp_path, "run", "--help", COLUMNS="80")
+    assert 0 == ended.code
+    assert [] == re.findall(r"\w+…", ended.out)
+    words = " ".join(re.sub("[│╭╰─╮╯]", " ", ended.out).split())
+    for name in (*Pool, *Driver, *Clients, *Handshake, *Arrivals, *CertReqs, *KeyType, *TlsVersion):
+        assert re.search(rf"\b{re.escape(name)}\b", words)
+    for field in FLAGGED:
+        assert field.flags[0] in words
+    for panel in Panel:
+        assert f"{panel}, as in: {panel.example.removeprefix('valkeybench ')}" in words
+
+
+@pytest.mark.parametrize("panel", Panel)
+def test_the_examples_of_help_are_flags_that_go_together(panel: Panel) -> None:
+    """Each reads as a scenario, and uses a flag of its own group."""
+    _, _, *words = shlex.split(panel.example)
+    own = {flag for field in FLAGGED if field.panel is panel for flag in field.flags}
+    parameters = {flag: field.parameter for field in FLAGGED for flag in field.flags}
+    flags = {parameters[flag]: word for flag, word in zip(words[::2], words[1::2], strict=True)}
+    flags.pop("password_file", None)
+
+    assert set(words) & own
+    read_scenario({}, flags=flags)
 
 
 def test_version() -> None:

@@ -925,7 +925,7 @@ def test_the_next_command_keeps_what_was_set() -> None:
     server = {
         **usual,
         "url": "valkeys://cache:6390/0",
-        "tls": {**usual["tls"], "ca_certs": "ca.pem", "verify": False},
+        "tls": {**usual["tls"], "ca_certs": "ca.pem", "cert_reqs": "none"},
     }
     scenario = {
         **run.scenario,
@@ -944,7 +944,7 @@ def test_the_next_command_keeps_what_was_set() -> None:
     assert (
         "valkeybench run --url valkeys://cache:6390/0 --user me --seed 9 --command PING "
         "--command 'GET k:{0..9}' --duration 1500ms --repeats 5 --no-prewarm --pin auto "
-        "--cacert ca.pem --insecure --pool fair --max-conn 6,8,10"
+        "--cacert ca.pem --cert-reqs none --pool fair --max-conn 6,8,10"
     ) == block.text
     assert "(with user and password as before)" in _purpose(run)
     assert "as before" not in block.purpose

@@ -13,6 +13,7 @@ from tests.scenario.reading import problems, read
 from valkeybench.errors import ScenarioError
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.reader import MOST_CASES, parse_toml, read_scenario
+from valkeybench.scenario.tls_fields import OCSP_KEYS
 
 TABLE = Path(__file__).with_name("problems.txt").read_text(encoding="utf-8")
 """Scenarios, and after the arrow what is wrong with each; a blank line in between."""
@@ -233,3 +234,24 @@ def test_any_flag_is_read_or_refused(data: st.DataObject) -> None:
         assert error.problems  # noqa: PT017 - as above
     else:
         assert scenario.cases()
+
+
+@pytest.mark.parametrize("key", sorted(OCSP_KEYS))
+def test_ocsp_is_refused_and_not_taken_for_a_slip(key: str) -> None:
+    """redis-py has it, and we say that and why we have not."""
+    (said,) = problems(f"[server]\n{key} = true")
+    assert said.startswith(f"s.toml: server.{key}: OCSP is not supported; leave it out: ")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("nothing", "it holds no certificate in PEM"),
+        ("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----", "it holds a private key"),
+    ],
+)
+def test_ca_data_is_certificates_and_nothing_else(data: str, reason: str) -> None:
+    """It is kept in the result, so a key has no business there; and it is not repeated."""
+    (said,) = problems(f'[server]\nssl_ca_data = """{data}"""')
+    assert f"s.toml: server.ssl_ca_data: {reason}" in said
+    assert "BEGIN" not in said

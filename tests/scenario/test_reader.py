@@ -7,6 +7,7 @@ import pytest
 from tests.scenario.reading import read
 from valkeybench.scenario.model import (
     Axes,
+    CertReqs,
     Clients,
     Distribution,
     Handshake,
@@ -85,7 +86,7 @@ def test_everything_asked_is_there() -> None:
         server.username,
         server.client_name,
     )
-    assert TlsSettings(verify=False, min_version="1.3") == server.tls
+    assert TlsSettings(cert_reqs=CertReqs.NONE, min_version="1.3") == server.tls
 
 
 # --- where values come from ---

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.model import Secret, ServerSettings, TlsSettings
+from valkeybench.scenario.model import CertReqs, Secret, ServerSettings, TlsSettings
 from valkeybench.server.endpoint import Endpoint, Provider, endpoint_from_url
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -196,6 +196,9 @@ def test_kwargs_for_tls_say_how_to_trust() -> None:
     trust = TlsSettings(
         ca_certs="ca.pem",
         ca_path="cas",
+        ca_data="pem",
+        include_verify_flags=("VERIFY_CRL_CHECK_LEAF",),
+        exclude_verify_flags=("VERIFY_X509_STRICT", "VERIFY_X509_PARTIAL_CHAIN"),
         certfile="me.pem",
         keyfile="me.key",
         key_password=Secret("kp"),
@@ -206,6 +209,12 @@ def test_kwargs_for_tls_say_how_to_trust() -> None:
     assert {
         "ssl_ca_certs": "ca.pem",
         "ssl_ca_path": "cas",
+        "ssl_ca_data": "pem",
+        "ssl_include_verify_flags": [ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF],
+        "ssl_exclude_verify_flags": [
+            ssl.VerifyFlags.VERIFY_X509_STRICT,
+            ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN,
+        ],
         "ssl_certfile": "me.pem",
         "ssl_keyfile": "me.key",
         "ssl_password": "kp",
@@ -219,7 +228,7 @@ def test_kwargs_for_tls_say_how_to_trust() -> None:
 @pytest.mark.parametrize(
     ("trust", "expected"),
     [
-        (TlsSettings(verify=False), ("none", False)),
+        (TlsSettings(cert_reqs=CertReqs.NONE), ("none", False)),
         (TlsSettings(check_hostname=False), ("required", False)),
     ],
 )

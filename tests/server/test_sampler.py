@@ -20,7 +20,7 @@ import pytest
 from tests.server.processes import client, wait_until
 from valkeybench.errors import ExitCode, ServerError
 from valkeybench.measurement.reading import Flavour, ServerReading
-from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.scenario.model import CertReqs, Secret, TlsSettings
 from valkeybench.server.embedded import embedded_server, pick_free_port
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.server.sampler import SAMPLER_NAME, ServerSampler
@@ -428,7 +428,7 @@ def test_a_plain_client_on_a_tls_port_is_told_to_speak_tls(tls_server: Endpoint)
 
 def test_a_tls_server_that_hangs_up_may_want_a_certificate(tls_server: Endpoint) -> None:
     """TLS succeeds, then the server closes: as one does that wants a client certificate."""
-    error = refusal(replace(tls_server, tls=True, trust=TlsSettings(verify=False)))
+    error = refusal(replace(tls_server, tls=True, trust=TlsSettings(cert_reqs=CertReqs.NONE)))
     assert "closed the connection" in error.message
     assert "--cert" in error.remedy
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from tests.server.processes import client, traces_of
 from valkeybench.errors import ScenarioError
 from valkeybench.scenario.model import (
+    CertReqs,
     KeyType,
     Secret,
     ServerSettings,
@@ -88,7 +89,11 @@ def test_a_private_server_has_the_ways_the_load_goes() -> None:
 def test_a_private_servers_tls_is_what_the_settings_say() -> None:
     """Key type, version and client certificates; our trust but for whom we trust."""
     trust = TlsSettings(
-        ca_certs="theirs.pem", ca_path="theirs", verify=False, min_version="1.2", ciphers="AES"
+        ca_certs="theirs.pem",
+        ca_path="theirs",
+        cert_reqs=CertReqs.NONE,
+        min_version="1.2",
+        ciphers="AES",
     )
     settings = ServerSettings(
         tls=trust, key_type=KeyType.RSA, tls_version=TlsVersion.V1_2, mutual_tls=True

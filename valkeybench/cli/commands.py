@@ -10,7 +10,7 @@ import typer
 
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
-from valkeybench.scenario.fields import SERVER_PANEL
+from valkeybench.scenario.field import Panel
 
 commands = typer.Typer(
     rich_markup_mode="rich",
@@ -24,13 +24,13 @@ Examples:
   valkeybench run -c 50 -m 10              with a pool of ten, and without
   valkeybench run -c 50 -m 5,10,25,50      which size is enough?
   valkeybench run --pool raising -m 5      what an exhausted pool does
-  valkeybench run undersized               a scenario that ships with valkeybench
+  valkeybench run undersized               a scenario that comes with it
   valkeybench run --url valkey://host:6379 against a server of yours
 """
 
 
 @commands.command("run", epilog=_EXAMPLES)
-@takes_flags()
+@takes_flags(*Panel, examples=True)
 def run_command(
     scenario: Annotated[
         str | None,
@@ -123,7 +123,7 @@ def scenarios_command(
 
 
 @commands.command("doctor")
-@takes_flags(SERVER_PANEL)
+@takes_flags(Panel.SERVER, Panel.TLS)
 def doctor_command(*, flags: dict[str, str | list[str]]) -> None:
     """Check whether this machine, client and server are fit to measure."""
     with ending_well():

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from valkeybench.scenario.fields import FLAGGED, Field
+from valkeybench.scenario.field import Field, Panel
+from valkeybench.scenario.fields import FLAGGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-EVERYTHING = frozenset(field.panel for field in FLAGGED)
-
-
-def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the flags of these panels (none named: every flag) to a command.
+def takes_flags(
+    *panels: Panel, examples: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the flags of these panels to a command, each with an example of its use if wished.
 
     The command receives those that were given as `flags`, by parameter name.
     """
-    fields = [field for field in FLAGGED if field.panel in (panels or EVERYTHING)]
+    fields = [field for panel in panels for field in FLAGGED if field.panel is panel]
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
@@ -34,7 +34,10 @@ def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., N
             words = {name: _words(value) for name, value in given.items() if value is not None}
             command(**arguments, flags=words)
 
-        parameters = [*kept, *map(_parameter, fields)]
+        # What a command takes for itself comes last: its words first, its own options after ours.
+        first = [each for each in kept if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+        flags = [_parameter(field, examples=examples) for field in fields]
+        parameters = [*first, *flags, *kept[len(first) :]]
         with_flags.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_flags.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
         del with_flags.__wrapped__  # typer would look through to it
@@ -43,14 +46,14 @@ def takes_flags(*panels: str) -> Callable[[Callable[..., None]], Callable[..., N
     return add
 
 
-def _parameter(field: Field) -> inspect.Parameter:
+def _parameter(field: Field, *, examples: bool) -> inspect.Parameter:
     is_switch = field.kind.metavar == "BOOL"
     names = [f"{field.flags[0]}/--no-{field.flags[0][2:]}"] if is_switch else list(field.flags)
     option = typer.Option(
         *names,
         help=_help(field),
         metavar=None if is_switch else field.kind.metavar + (",…" if field.axis else ""),
-        rich_help_panel=field.panel,
+        rich_help_panel=_heading(field.panel) if examples else field.panel.value,
         show_default=False,
     )
     kind: Any = bool if is_switch else list[str] if field.many else str
@@ -62,9 +65,18 @@ def _parameter(field: Field) -> inspect.Parameter:
     )
 
 
+def _heading(panel: Panel) -> str:
+    """Write a group's name and, for it is short and shows more than words, an example."""
+    return f"{panel}, as in: {panel.example.removeprefix('valkeybench ')}"
+
+
 def _help(field: Field) -> str:
     # Braces and brackets stay as they are; only rich's own markup would be read.
-    words = field.help.replace("[", r"\[")
+    values = [str(value) for value in field.kind.schema.get("enum", ()) if isinstance(value, str)]
+    words = field.help
+    if any(value not in words for value in values):
+        words = f"{words} One of: {', '.join(values)}."
+    words = words.replace("[", r"\[")
     return f"{words} [dim]Default: {field.default}[/dim]" if field.default else words
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LEAD_NS = 50 * MILLISECOND
 """From saying when to start until the start: time for every process to hear it."""
 
-_SECRETS_IN_ENVIRONMENT = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_URL")
+_SECRETS_IN_ENVIRONMENT = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_KEY_PASSWORD", "VALKEYBENCH_URL")
 
 Talk = Any
 

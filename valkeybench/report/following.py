@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from valkeybench.results.runfile import RunFile
-    from valkeybench.scenario.fields import Field
+    from valkeybench.scenario.field import Field
 
 _SWEEP = (16, 8, 4, 2, 1)
 """What the number of handlers is divided by for sizes worth trying."""
@@ -80,13 +80,15 @@ def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:
     """
     usual = plain(Scenario())
     words: list[str] = []
+    said: set[str] = set()
     for field in FLAGGED:
         name = field.target.removeprefix("axes.")
-        if name in POOL_AXES or (section and field.section != section):
+        if name in POOL_AXES or field.target in said or (section and field.section != section):
             continue
         value = _at(run.scenario, field.target)
         if value not in (None, [], _at(usual, field.target)):
             words += _flag(field, value)
+            said.add(field.target)
     if "--url" not in words:
         return words
     # First: whoever reads the command sees at once where it goes, and as whom.
@@ -114,6 +116,9 @@ def _written(field: Field, value: object) -> str:
     """Write a value as its flag reads it."""
     if value is None:
         return "none"
+    if isinstance(value, str) and "\n" in value:
+        # Certificates do not fit on a line; the word shows where they belong.
+        return field.kind.metavar
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, int) and field.target.endswith("_ns"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv6Address
@@ -166,12 +167,12 @@ def size() -> Kind:
     return Kind("SIZE", convert, {"type": ["string", "integer"], "examples": [64, "1KiB"]})
 
 
-def boolean(*, inverted: bool = False) -> Kind:
-    """Take true or false; `inverted` for a lever that switches off what the model has as on."""
+def boolean(*, on: object = True, off: object = False) -> Kind:
+    """Take true or false, for what the model holds `on` or `off` of."""
 
-    def convert(value: object) -> bool:
+    def convert(value: object) -> object:
         if isinstance(value, bool):
-            return value is not inverted
+            return on if value else off
         raise UnfitError(f"{_shown(value)} is neither true nor false", "write true or false")
 
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -252,6 +253,32 @@ def command() -> Kind:
     return Kind("COMMAND", convert, {"type": "string", "examples": ["GET key:{0..9999}"]})
 
 
+def verify_flag() -> Kind:
+    """Take the name of one of Python's `ssl.VerifyFlags`."""
+    names = sorted(ssl.VerifyFlags.__members__)
+
+    def convert(value: object) -> str:
+        if isinstance(value, str) and value.upper() in names:
+            return value.upper()
+        raise UnfitError(f"{_shown(value)} is no verify flag", f"there are {', '.join(names)}")
+
+    return Kind("FLAG", convert, {"type": "string", "examples": ["VERIFY_X509_STRICT"]})
+
+
+def certificates() -> Kind:
+    """Take certificates in PEM, as text."""
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or "-----BEGIN CERTIFICATE-----" not in value:
+            remedy = "give the text of a PEM file, or name the file by ssl_ca_certs (--cacert)"
+            raise UnfitError("it holds no certificate in PEM", remedy)
+        if "PRIVATE KEY-----" in value:
+            raise UnfitError("it holds a private key", "give the certificates alone")
+        return _encodable(value)
+
+    return Kind("PEM", convert, {"type": "string"})
+
+
 def label() -> Kind:
     """Take a name the server can keep: visible characters, no blanks."""
 
@@ -270,7 +297,7 @@ def existing_file() -> Kind:
 
 def existing_directory() -> Kind:
     """Take the path of a directory that is there."""
-    return _existing("DIRECTORY", "directory", Path.is_dir)
+    return _existing("DIR", "directory", Path.is_dir)
 
 
 def _existing(metavar: str, what: str, is_there: Callable[[Path], bool]) -> Kind:

@@ -92,6 +92,17 @@ class TlsVersion(StrEnum):
     V1_3 = "1.3"
 
 
+class CertReqs(StrEnum):
+    """How much is asked of the server's certificate, in redis-py's words."""
+
+    NONE = "none"
+    """Nothing: whoever answers is believed."""
+    OPTIONAL = "optional"
+    """Of a client it asks as much as `required`, as a server always shows one."""
+    REQUIRED = "required"
+    """It must be signed by somebody we trust."""
+
+
 @dataclass(frozen=True, slots=True)
 class Think:
     """The pause a handler makes before each command. A mean of zero saturates."""
@@ -244,14 +255,25 @@ class TlsSettings:
     """How a TLS server is to be trusted, and who we say we are: redis-py's `ssl_*` levers."""
 
     ca_certs: str | None = None
+    ca_data: str | None = None
+    """Certificates themselves, in PEM."""
     ca_path: str | None = None
     certfile: str | None = None
     keyfile: str | None = None
     key_password: Secret | None = None
-    verify: bool = True
+    cert_reqs: CertReqs = CertReqs.REQUIRED
     check_hostname: bool = True
+    include_verify_flags: tuple[str, ...] = ()
+    """Names of `ssl.VerifyFlags` to set."""
+    exclude_verify_flags: tuple[str, ...] = ()
+    """Names of `ssl.VerifyFlags` to clear; Python sets some by itself."""
     min_version: str | None = None
     ciphers: str | None = None
+
+    @property
+    def verify(self) -> bool:
+        """Whether the server's certificate is verified at all."""
+        return self.cert_reqs is not CertReqs.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

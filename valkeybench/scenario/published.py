@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from valkeybench.scenario.fields import FIELDS, SECTIONS, Field
+from valkeybench.scenario.fields import FIELDS, SECTIONS
+
+if TYPE_CHECKING:
+    from valkeybench.scenario.field import Field
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,16 +10,26 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import Problem, ScenarioError
-from valkeybench.scenario.fields import FIELDS, SECTIONS, Field
+from valkeybench.scenario import kinds
+from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError, did_you_mean, legible
 from valkeybench.scenario.model import Scenario
+from valkeybench.scenario.tls_fields import OCSP_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from valkeybench.scenario.field import Field
+    from valkeybench.scenario.kinds import Kind
+
 MOST_CASES = 500
 
-_VARIABLES = {"VALKEYBENCH_URL": "server.url", "VALKEYBENCH_PASSWORD": "server.password"}
+_VARIABLES = {
+    "VALKEYBENCH_URL": ("server.url", kinds.url()),
+    "VALKEYBENCH_PASSWORD": ("server.password", kinds.secret()),
+    "VALKEYBENCH_KEY_PASSWORD": ("server.tls.key_password", kinds.secret()),
+}
+"""Which variable sets what, and of what kind it is."""
 
 
 def parse_toml(text: str, *, source: str) -> dict[str, Any]:
@@ -89,11 +99,10 @@ class _Reading:
     def environment(self, environment: Mapping[str, str]) -> dict[str, _Given]:
         """Convert what environment variables say, by target."""
         found = {}
-        for variable, key in _VARIABLES.items():
-            field = next(field for field in FIELDS if field.path == key)
+        for variable, (target, kind) in _VARIABLES.items():
             if environment.get(variable):
-                for converted in self._converted(field, environment[variable], variable):
-                    found[field.target] = _Given(variable, converted)
+                for converted in self._convert(kind, environment[variable], variable):
+                    found[target] = _Given(variable, converted)
         return found
 
     def document(self, document: Mapping[str, Any]) -> dict[str, _Given]:
@@ -104,7 +113,7 @@ class _Reading:
         for section, key, value in self._flatten(document):
             place = self._place(section, key)
             if (section, key) not in by_path:
-                self.note(place, "unknown key", _nearest_key(section, key))
+                self._note_unknown(section, key)
                 continue
             field = by_path[section, key]
             named.add(field.target)
@@ -142,6 +151,14 @@ class _Reading:
             place = values["server.tls.keyfile"].place
             self.note(place, "a key without its certificate", "give the certificate too")
 
+    def _note_unknown(self, section: str, key: str) -> None:
+        place = self._place(section, key)
+        if key in OCSP_KEYS:
+            remedy = "leave it out: it would time a third party within every connection"
+            self.note(place, "OCSP is not supported", remedy)
+        else:
+            self.note(place, "unknown key", _nearest_key(section, key))
+
     def _flatten(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         """Walk the document as section, key and value."""
         for key, value in document.items():
@@ -178,7 +195,7 @@ class _Reading:
         `places` names one of several: {0} is the place of all, {1} counts from 0, {2} from 1.
         """
         if not (field.axis or field.many):
-            yield from self._convert(field, value, place)
+            yield from self._convert(field.kind, value, place)
             return
         items = _spelt_out(field, value if isinstance(value, list) else [value])
         if not items:
@@ -188,14 +205,14 @@ class _Reading:
         converted: list[Any] = []
         for index, item in enumerate(items):
             converted += self._convert(
-                field, item, places.format(place, index, index + 1) if several else place
+                field.kind, item, places.format(place, index, index + 1) if several else place
             )
         if len(converted) == len(items):
             yield tuple(dict.fromkeys(converted)) if field.axis else tuple(converted)
 
-    def _convert(self, field: Field, value: object, place: str) -> Iterator[Any]:
+    def _convert(self, kind: Kind, value: object, place: str) -> Iterator[Any]:
         try:
-            yield field.kind.convert(value)
+            yield kind.convert(value)
         except UnfitError as error:
             self.note(place, error.reason, error.remedy)
 

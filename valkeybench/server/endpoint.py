@@ -115,11 +115,14 @@ def _revealed(secret: Secret | None) -> str | None:
 def _tls_kwargs(trust: TlsSettings) -> dict[str, object]:
     return {
         "ssl_ca_certs": trust.ca_certs,
+        "ssl_ca_data": trust.ca_data,
         "ssl_ca_path": trust.ca_path,
         "ssl_certfile": trust.certfile,
         "ssl_keyfile": trust.keyfile,
         "ssl_password": _revealed(trust.key_password),
-        "ssl_cert_reqs": "required" if trust.verify else "none",
+        "ssl_cert_reqs": trust.cert_reqs.value,
+        "ssl_include_verify_flags": [ssl.VerifyFlags[f] for f in trust.include_verify_flags],
+        "ssl_exclude_verify_flags": [ssl.VerifyFlags[f] for f in trust.exclude_verify_flags],
         "ssl_check_hostname": trust.verify and trust.check_hostname,
         "ssl_min_version": _tls_version(trust.min_version),
         "ssl_ciphers": trust.ciphers,

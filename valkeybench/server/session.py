@@ -100,6 +100,7 @@ def _ours(endpoint: Endpoint | None, settings: ServerSettings) -> Endpoint | Non
     trust = replace(
         settings.tls,
         ca_certs=endpoint.trust.ca_certs,
+        ca_data=None,
         ca_path=None,
         certfile=endpoint.trust.certfile,
         keyfile=endpoint.trust.keyfile,

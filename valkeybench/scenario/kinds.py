@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import IPv6Address
@@ -64,9 +63,9 @@ def choice(enum: type[StrEnum], of: str) -> Kind:
 
     def convert(value: object) -> StrEnum:
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} is no {of}", f"write one of: {', '.join(names)}")
+            raise UnfitError(f"{shown(value)} is no {of}", f"write one of: {', '.join(names)}")
         if value not in names:
-            raise UnfitError(f"{_shown(value)} is no {of}", did_you_mean(value, names))
+            raise UnfitError(f"{shown(value)} is no {of}", did_you_mean(value, names))
         return enum(value)
 
     return Kind("WORD", convert, {"enum": names})
@@ -77,11 +76,11 @@ def count(of: str, *, least: int = 1, most: int) -> Kind:
 
     def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise UnfitError(f"{_shown(value)} is no whole number", f"use {least} or more")
+            raise UnfitError(f"{shown(value)} is no whole number", f"use {least} or more")
         if value < least:
-            raise UnfitError(f"{_shown(value)} is no {of}", f"use {least} or more")
+            raise UnfitError(f"{shown(value)} is no {of}", f"use {least} or more")
         if value > most:
-            raise UnfitError(f"{_shown(value)} is too much for a {of}", f"use {most} or less")
+            raise UnfitError(f"{shown(value)} is too much for a {of}", f"use {most} or less")
         return value
 
     return Kind("N", convert, {"type": "integer", "minimum": least, "maximum": most}, _number)
@@ -97,15 +96,15 @@ def duration(*, zero: bool = False, never: bool = False) -> Kind:
         if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
             value = "0"
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} has no unit of time", example)
+            raise UnfitError(f"{shown(value)} has no unit of time", example)
         try:
             nanoseconds = parse_duration(value)
         except ValueError:
-            raise UnfitError(f"{_shown(value)} is no length of time", example) from None
+            raise UnfitError(f"{shown(value)} is no length of time", example) from None
         if nanoseconds == 0 and not zero:
             raise UnfitError("it must last longer than 0", example)
         if nanoseconds > _LONGEST_NS:
-            raise UnfitError(f"{_shown(value)} is longer than a day", "use less")
+            raise UnfitError(f"{shown(value)} is longer than a day", "use less")
         return nanoseconds
 
     return Kind("TIME", convert, {**_TIME_SCHEMA, "examples": ["250ms"]})
@@ -121,7 +120,7 @@ def think() -> Kind:
         if len(words) == 2 and words[0].isalpha():  # noqa: PLR2004 - a word and a time
             if words[0] not in names:
                 raise UnfitError(
-                    f"{_shown(words[0])} is no distribution", did_you_mean(words[0], names)
+                    f"{shown(words[0])} is no distribution", did_you_mean(words[0], names)
                 )
             nanoseconds = mean.convert(words[1])
             # No pause scatters in no way: equal loads must be equal.
@@ -140,11 +139,11 @@ def rate() -> Kind:
         if found is not None:
             value = float(found["number"]) / (60 if found["unit"] == "min" else 1)
         if isinstance(value, bool | str) or not isinstance(value, int | float) or not value >= 0:
-            raise UnfitError(f"{_shown(value)} is no rate", example)
+            raise UnfitError(f"{shown(value)} is no rate", example)
         if not value:
             raise UnfitError("nothing would ever be due at a rate of 0", example)
         if value > _HIGHEST_RATE:
-            raise UnfitError(f"{_shown(value)} is more than any load sends", example)
+            raise UnfitError(f"{shown(value)} is more than any load sends", example)
         return float(value)
 
     return Kind("RATE", convert, {"type": ["string", "number"], "examples": ["5000/s"]})
@@ -159,9 +158,9 @@ def size() -> Kind:
         except ValueError:
             parsed = None
         if parsed is None:
-            raise UnfitError(f"{_shown(value)} is no size", "write whole bytes, like 64 or 1KiB")
+            raise UnfitError(f"{shown(value)} is no size", "write whole bytes, like 64 or 1KiB")
         if parsed > _LARGEST_VALUE:
-            raise UnfitError(f"{_shown(value)} is more than {_LARGEST_VALUE} bytes", "use less")
+            raise UnfitError(f"{shown(value)} is more than {_LARGEST_VALUE} bytes", "use less")
         return parsed
 
     return Kind("SIZE", convert, {"type": ["string", "integer"], "examples": [64, "1KiB"]})
@@ -173,7 +172,7 @@ def boolean(*, on: object = True, off: object = False) -> Kind:
     def convert(value: object) -> object:
         if isinstance(value, bool):
             return on if value else off
-        raise UnfitError(f"{_shown(value)} is neither true nor false", "write true or false")
+        raise UnfitError(f"{shown(value)} is neither true nor false", "write true or false")
 
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
     return Kind("BOOL", convert, {"type": "boolean"}, lambda text: words.get(text.lower(), text))
@@ -188,7 +187,7 @@ def tls() -> Kind:
             return value
         if isinstance(value, str) and value.lower() in words:
             return words[value.lower()]
-        raise UnfitError(f"{_shown(value)} is neither on nor off", "write on, off or both")
+        raise UnfitError(f"{shown(value)} is neither on nor off", "write on, off or both")
 
     schema = {"enum": [True, False, "on", "off", "both"]}
     return Kind("WORD", convert, schema, stands_for={"both": (False, True)})
@@ -199,8 +198,8 @@ def text(metavar: str = "TEXT") -> Kind:
 
     def convert(value: object) -> str:
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} is no text", "put it in quotes")
-        return _encodable(value)
+            raise UnfitError(f"{shown(value)} is no text", "put it in quotes")
+        return encodable(value)
 
     return Kind(metavar, convert, {"type": "string"})
 
@@ -211,7 +210,7 @@ def url() -> Kind:
     def convert(value: object) -> str:
         if not isinstance(value, str):
             raise UnfitError("it is no text", "put it in quotes: 'valkey://host:port'")
-        return _encodable(value)
+        return encodable(value)
 
     return Kind("URL", convert, {"type": "string"})
 
@@ -240,10 +239,8 @@ def command() -> Kind:
 
     def convert(value: object) -> str:
         if not isinstance(value, str):
-            raise UnfitError(
-                f"{_shown(value)} is no command", "write it as text: 'GET key:{0..99}'"
-            )
-        words = _encodable(value)
+            raise UnfitError(f"{shown(value)} is no command", "write it as text: 'GET key:{0..99}'")
+        words = encodable(value)
         try:
             parse_template(words)
         except ValueError as error:
@@ -253,39 +250,13 @@ def command() -> Kind:
     return Kind("COMMAND", convert, {"type": "string", "examples": ["GET key:{0..9999}"]})
 
 
-def verify_flag() -> Kind:
-    """Take the name of one of Python's `ssl.VerifyFlags`."""
-    names = sorted(ssl.VerifyFlags.__members__)
-
-    def convert(value: object) -> str:
-        if isinstance(value, str) and value.upper() in names:
-            return value.upper()
-        raise UnfitError(f"{_shown(value)} is no verify flag", f"there are {', '.join(names)}")
-
-    return Kind("FLAG", convert, {"type": "string", "examples": ["VERIFY_X509_STRICT"]})
-
-
-def certificates() -> Kind:
-    """Take certificates in PEM, as text."""
-
-    def convert(value: object) -> str:
-        if not isinstance(value, str) or "-----BEGIN CERTIFICATE-----" not in value:
-            remedy = "give the text of a PEM file, or name the file by ssl_ca_certs (--cacert)"
-            raise UnfitError("it holds no certificate in PEM", remedy)
-        if "PRIVATE KEY-----" in value:
-            raise UnfitError("it holds a private key", "give the certificates alone")
-        return _encodable(value)
-
-    return Kind("PEM", convert, {"type": "string"})
-
-
 def label() -> Kind:
     """Take a name the server can keep: visible characters, no blanks."""
 
     def convert(value: object) -> str:
         if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
             return value
-        raise UnfitError(f"{_shown(value)} is no name", "use letters, digits, - and _")
+        raise UnfitError(f"{shown(value)} is no name", "use letters, digits, - and _")
 
     return Kind("NAME", convert, {"type": "string", "pattern": "^[!-~]+$"})
 
@@ -303,15 +274,15 @@ def existing_directory() -> Kind:
 def _existing(metavar: str, what: str, is_there: Callable[[Path], bool]) -> Kind:
     def convert(value: object) -> str:
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} is no path", "put it in quotes")
+            raise UnfitError(f"{shown(value)} is no path", "put it in quotes")
         try:
             path = Path(value).expanduser()
             found = is_there(path)
         except (OSError, RuntimeError, ValueError):  # too long, nobody's home, a null in it
             found = False
         if not found:
-            raise UnfitError(f"there is no {what} {_shown(value)}", "check the path")
-        return _encodable(str(path))
+            raise UnfitError(f"there is no {what} {shown(value)}", "check the path")
+        return encodable(str(path))
 
     return Kind(metavar, convert, {"type": "string"})
 
@@ -321,7 +292,7 @@ def secret() -> Kind:
 
     def convert(value: object) -> Secret:
         if isinstance(value, str):
-            return Secret(_encodable(value))
+            return Secret(encodable(value))
         raise UnfitError("a password is text", "put it in quotes")
 
     return Kind("SECRET", convert, {"type": "string"})
@@ -358,13 +329,13 @@ def pinning() -> Kind:
 
     def convert(value: object) -> str:
         if not isinstance(value, str):
-            raise UnfitError(f"{_shown(value)} is no CPU placement", remedy)
+            raise UnfitError(f"{shown(value)} is no CPU placement", remedy)
         if value in ("none", "auto"):
             return value
         pairs = [re.fullmatch(r"(client|server)=[0-9]{1,4}", part) for part in value.split(",")]
         sides = [pair[1] for pair in pairs if pair]
         if len(sides) != len(pairs) or len(set(sides)) != len(sides):
-            raise UnfitError(f"{_shown(value)} is no CPU placement", remedy)
+            raise UnfitError(f"{shown(value)} is no CPU placement", remedy)
         return value
 
     return Kind("PLACE", convert, {"type": "string", "examples": ["auto", "client=0,server=1"]})
@@ -387,7 +358,7 @@ def _number(text: str) -> object:
         return text
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Refuse what no file or server could be given: bytes of another encoding, smuggled in."""
     try:
         text.encode()
@@ -396,7 +367,7 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """Name a value in a message as TOML writes it; lists and tables only as such."""
     if isinstance(value, str):
         return f"'{legible(value)}'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from valkeybench.scenario import kinds
+from valkeybench.scenario import kinds, trust_kinds
 from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.model import CertReqs, KeyType, TlsVersion
 
@@ -59,7 +59,7 @@ _WHOM_WE_TRUST_FIELDS = (
     ),
     Field(
         section="server", key="ssl_ca_data", target="server.tls.ca_data",
-        kind=kinds.certificates(), help="CA certificates themselves, in PEM.",
+        kind=trust_kinds.certificates(), help="CA certificates themselves, in PEM.",
         flags=("--cadata",), panel=Panel.TLS,
     ),
     Field(
@@ -79,13 +79,13 @@ _WHOM_WE_TRUST_FIELDS = (
     ),
     Field(
         section="server", key="ssl_include_verify_flags",
-        target="server.tls.include_verify_flags", kind=kinds.verify_flag(), many=True,
+        target="server.tls.include_verify_flags", kind=trust_kinds.verify_flag(), many=True,
         help="A flag of Python's ssl.VerifyFlags to set; repeatable.",
         flags=("--verify-flag",), panel=Panel.TLS,
     ),
     Field(
         section="server", key="ssl_exclude_verify_flags",
-        target="server.tls.exclude_verify_flags", kind=kinds.verify_flag(), many=True,
+        target="server.tls.exclude_verify_flags", kind=trust_kinds.verify_flag(), many=True,
         help="One to clear; repeatable.", flags=("--verify-flag-off",), panel=Panel.TLS,
     ),
     Field(

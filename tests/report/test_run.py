@@ -284,6 +284,19 @@ def test_what_went_wrong_is_told_of_those_cases_alone() -> None:
     assert "No command failed." not in [note.text for note in table.notes]
 
 
+def test_nothing_of_the_kind_is_said_of_none_that_had_it() -> None:
+    """Where unfinished commands have a column, a case with few of them is in it as well."""
+    run = run_file(
+        case_record("none", unfinished=40, duration_ms=500),
+        case_record("blocking", unfinished=1),
+        case_record("fair"),
+    )
+    _, troubles = section(report(run), "Results")
+
+    assert isinstance(troubles, Table)
+    assert ["no pool", "blocking 10"] == [row[0].text for row in troubles.rows]
+
+
 def scenario_run(name: str, **wishes: Any) -> RunFile:  # noqa: ANN401 - every field of a record
     """Make a run of all cases of a scenario that ships, as healthy as wished."""
     path = seed_paths()[name]

@@ -114,14 +114,9 @@ def _trouble_columns(summaries: Sequence[Summary]) -> list[str]:
 
 
 def _troubles(case: CaseRecord, columns: Sequence[str]) -> list[int]:
-    """Count each trouble of a case; few unfinished commands are none."""
+    """Count each trouble of a case."""
     summary = case.summary
-    if summary is None:
-        return []
-    found = {name: int(getattr(summary, name)) for name in columns}
-    if summary.unfinished <= MANY_UNFINISHED * summary.attempted:
-        found.pop("unfinished", None)
-    return list(found.values())
+    return [] if summary is None else [int(getattr(summary, name)) for name in columns]
 
 
 def _attempted_cell(case: CaseRecord) -> Cell:

@@ -142,7 +142,8 @@ def _serve_bare() -> None:
 
 
 def _cpu_per_command(pool: redis.ConnectionPool, handlers: int, seconds: float) -> float:
-    table = command_table(COMMANDS, seed="bare", prefix="valkeybench:overhead:", value_size=64)
+    requests = command_table(COMMANDS, seed="bare", prefix="valkeybench:overhead:", value_size=64)
+    table = [request for request in requests if isinstance(request, tuple)]
     counts = [0] * handlers
     running = True
 

@@ -87,6 +87,8 @@ class Wish:
     retried: int = 0
     out_of_range: int = 0
     """Samples that no histogram could take."""
+    batched: int = 0
+    """Commands of completed requests beyond the first of each."""
     prewarmed: int | None = None
     opened: int | None = None
     connections_counted: int | None = None
@@ -235,6 +237,7 @@ class _Trial:
         self.seen = Measurement(
             window_ns=self.duration_ns * case.processes,
             completed=self.completed,
+            batched=wish.batched,
             unfinished=wish.unfinished,
             dropped=wish.dropped,
             offered=round((case.rate or 0) * wish.duration_ms / 1000),

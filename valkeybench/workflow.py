@@ -23,6 +23,7 @@ from valkeybench.load.placement import place
 from valkeybench.load.places import LocalPlace
 from valkeybench.load.preflight import check_room
 from valkeybench.load.trust import context_cost
+from valkeybench.load.vetting import check_commands
 from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
@@ -93,6 +94,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             endpoint = serving.endpoint()
             facts = sampler.facts()
             check_room(plan, facts)
+            check_commands(endpoint, scenario, facts)
             plan = plan.placed(place(scenario.pin, endpoint))
             watcher.planned(plan, endpoint, facts)
             book = Book(
@@ -105,6 +107,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
+                book.note_data_set(keyspace.loaded)
                 status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
     except ServerError as error:
         if status is None:

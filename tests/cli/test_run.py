@@ -196,6 +196,34 @@ def test_the_examples_of_help_are_flags_that_go_together(panel: Panel) -> None:
     read_scenario({}, flags=flags)
 
 
+def test_batches_and_their_data_set_are_in_the_run_file(tmp_path: Path) -> None:
+    """Keys of several types are loaded first, requests hold the commands they should."""
+    words = ("--command", "PIPELINE 3 HGET h:{zipf:0..99} f:{0..4} ; SET s:{seq:0..9} {value}")
+    asked = (*words, "--value-size", "lognormal 10..1KiB", "-o", "run.json")
+    ended = valkeybench(tmp_path, "run", *TINY, *asked)
+    assert 0 == ended.code, ended.err
+    run = kept_run(tmp_path / "run.json")
+
+    assert run.data_set is not None
+    assert 100 == run.data_set.keys
+    for case in run.cases:
+        assert case.summary is not None
+        assert 0 < case.summary.completed
+        assert 4 * case.summary.completed == case.summary.commands
+        assert "lognormal 10..1024" == case.axes["value_size"]
+        assert {} == case.summary.failures
+    assert "data set: 100 keys" in ended.out
+
+
+def test_a_command_the_server_does_not_know_is_no_run(tmp_path: Path) -> None:
+    """It is told before the load starts, with what was meant, and nothing is kept."""
+    ended = valkeybench(tmp_path, "run", *TINY, "--command", "GETT k")
+    assert 2 == ended.code
+    assert "the server has no command GETT" in ended.err
+    assert "did you mean GET?" in ended.err
+    assert [] == files_in(tmp_path)
+
+
 def test_version() -> None:
     """It is said on standard output, by the module as by the program."""
     ended = valkeybench(ROOT, "--version")

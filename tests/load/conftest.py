@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from tests.load.authorities import Authority, make_authority
 from valkeybench.server.embedded import embedded_server
@@ -12,6 +13,7 @@ from valkeybench.server.embedded import embedded_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.load.loads import AnyClient
     from valkeybench.server.endpoint import Endpoint
 
 
@@ -20,6 +22,16 @@ def embedded() -> Iterator[Endpoint]:
     """Give a server that runs as long as the tests do."""
     with embedded_server() as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def server(embedded: Endpoint) -> Iterator[AnyClient]:
+    """Give a client of the tests' own, whose replies are text, and a server without keys."""
+    settings: dict[str, Any] = embedded.connection_kwargs()
+    with redis.Redis(**settings, decode_responses=True) as client:
+        client.flushall()
+        yield client
+        client.flushall()
 
 
 @pytest.fixture(scope="session")

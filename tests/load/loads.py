@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.server.endpoint import Endpoint
 
+AnyClient = Any
+"""A `redis.Redis` in tests: the types of its replies say less than a test knows."""
+
 NO_PAUSE = Think(0)
 PREFIX = "valkeybench:tests:"
 

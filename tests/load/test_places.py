@@ -256,7 +256,7 @@ def test_a_process_that_is_killed_is_named(embedded: Endpoint) -> None:
 def test_a_process_that_fails_tells_where(embedded: Endpoint) -> None:
     """A bug of ours in a load process arrives with its traceback."""
     trial = make_trial(calm, commands=("GET {1..0}",))
-    assert "ValueError: {1..0} counts backwards" in lost(trial, embedded).message
+    assert "TemplateError: {1..0} counts backwards" in lost(trial, embedded).message
 
 
 def test_a_process_that_cannot_even_start_is_quoted(

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from valkeybench.plan.trial import Plan, make_plan
-from valkeybench.scenario.model import Axes, Pool, Scenario
+from valkeybench.plan.trial import Plan, key_prefixes, make_plan
+from valkeybench.scenario.model import Axes, Pool, Scenario, Values
 from valkeybench.units import MILLISECOND, SECOND
 
 PREFIX = "p:"
@@ -97,3 +97,29 @@ def test_a_plan_can_be_placed() -> None:
 
     assert {frozenset({0, 1})} == {trial.pin for trial in placed.trials}
     assert plan == placed.placed(None)
+
+
+def test_each_size_of_values_has_its_own_keys() -> None:
+    """A case reads values of its own size; with one size there is no more than one prefix."""
+    sizes = (64, Values(1, 9))
+    plan = make_plan(Scenario(axes=Axes(value_size=sizes)), key_prefix=PREFIX)
+
+    assert {64: "p:0:", sizes[1]: "p:1:"} == key_prefixes(
+        Scenario(axes=Axes(value_size=sizes)), PREFIX
+    )
+    assert {(64, "p:0:"), (sizes[1], "p:1:")} == {
+        (trial.case.value_size, trial.key_prefix) for trial in plan.trials
+    }
+    assert {PREFIX} == {trial.key_prefix for trial in planned().trials}
+
+
+def test_pipelines_are_written_into_the_commands() -> None:
+    """As many of each command in one request as the case says; one is the command as it was."""
+    scenario = Scenario(axes=Axes(pipeline=(1, 10)), commands=("GET k @3", "PING"))
+    assert {
+        1: ("GET k @3", "PING"),
+        10: ("PIPELINE 10 GET k @3", "PIPELINE 10 PING"),
+    } == {
+        trial.case.pipeline: trial.commands
+        for trial in make_plan(scenario, key_prefix=PREFIX).trials
+    }

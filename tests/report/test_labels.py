@@ -69,7 +69,11 @@ def test_a_name_holds_the_varied_axes_only(axes: Axes, names: list[str]) -> None
         ("socket_timeout_ns", None, "no socket timeout"),
         ("something_new", True, "something new on"),
         ("something_new", [1], "something new [1]"),
-        ("value_size", "odd", "value size odd"),
+        ("value_size", ["odd"], "value size ['odd']"),
+        ("value_size", 1024, "1 KiB values"),
+        ("value_size", "random lognormal 64..4096", "random lognormal 64..4096 values"),
+        ("pipeline", 1, "single commands"),
+        ("pipeline", 10, "pipelines of 10"),
     ],
 )
 def test_every_axis_has_words(axis: str, value: object, words: str) -> None:

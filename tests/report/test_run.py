@@ -40,7 +40,7 @@ from valkeybench.report.document import (
     Tone,
 )
 from valkeybench.report.run import run_document
-from valkeybench.results.runfile import RunFile, RunWarning
+from valkeybench.results.runfile import DataSet, RunFile, RunWarning
 from valkeybench.scenario.library import seed_paths
 from valkeybench.scenario.model import Case, Scenario, plain
 from valkeybench.scenario.reader import parse_toml, read_scenario
@@ -998,3 +998,25 @@ def test_what_is_pasted_stays_one_word(encoding: str) -> None:
 
     (line,) = [line for line in text.splitlines() if line.startswith("  $ ")]
     assert "'x’; touch pwned #'" in line or """'x'"'"'; touch pwned #'""" in line
+
+
+def test_batches_have_a_column_of_commands() -> None:
+    """Commands a second beside requests a second, and what a batch counts as; else neither."""
+    case = case_record(repeats=1, batched=9000)
+    assert case.summary is not None
+    table = next(b for b in report(run_file(case)).blocks if isinstance(b, Table))
+    column = [column.title for column in table.columns].index("commands")
+    assert format_rate((case.summary.completed + 9000) / 3) == table.rows[0][column].text
+    assert any("A batch is one request" in note.text for note in table.notes)
+
+    table = next(b for b in report(run_file(case_record())).blocks if isinstance(b, Table))
+    assert "commands" not in [column.title for column in table.columns]
+    assert not any("batch" in note.text for note in table.notes)
+
+
+def test_the_data_set_is_said_before_the_results() -> None:
+    """How much was written before the load, and what that took."""
+    data_set = DataSet(keys=1, bytes=2048, duration_ns=3_000_000)
+    blocks = report(run_file(case_record(), data_set=data_set)).blocks
+    said = "data set: 1 key, 2.00 KiB written before the load in 3.00 ms"
+    assert said in [block.text for block in blocks if isinstance(block, Paragraph)]

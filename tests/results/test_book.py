@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from valkeybench.measurement.histogram import Histogram
-from valkeybench.measurement.measurement import Measurement, Opening
+from valkeybench.measurement.measurement import Loaded, Measurement, Opening
 from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.reading import Flavour, ServerFacts, ServerReading
 from valkeybench.measurement.series import Series
@@ -182,3 +183,32 @@ def test_a_run_says_which_server_answered() -> None:
         server["missing"],
     )
     assert ("valkey://h:6379/0", "external") == (server["address"], server["provider"])
+
+
+def test_the_data_set_is_kept_apart() -> None:
+    """What was written before the first trial, and what that took; nothing where nothing was."""
+    book = book_of()
+    book.note_data_set(Loaded())
+    assert book.run_file("complete").data_set is None
+
+    book.note_data_set(Loaded(keys=10, size=840, lasted_ns=MILLISECOND))
+    kept = book.run_file("complete")
+    assert kept.data_set is not None
+    assert (10, 840, MILLISECOND) == (
+        kept.data_set.keys,
+        kept.data_set.bytes,
+        kept.data_set.duration_ns,
+    )
+    Draft202012Validator(json_schema()).validate(json.loads(kept.model_dump_json(by_alias=True)))
+
+
+def test_requests_and_commands_are_counted_apart() -> None:
+    """A request is a command or a batch; the file tells the commands of completed ones too."""
+    book = book_of()
+    trial = book.plan.trials[0]
+    record = book.enter(trial, STARTED, replace(seen(trial), batched=27), WATCH)
+    assert (3, 30, 3.0) == (
+        record.summary.completed,
+        record.summary.commands,
+        record.summary.throughput,
+    )

@@ -29,7 +29,7 @@ class LazyCommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - as above
         """Load the command of this name; a name that is none ends with the nearest one."""
         if cmd_name not in SUMMARIES:
-            from valkeybench.scenario.kinds import did_you_mean  # noqa: PLC0415 - as below
+            from valkeybench.scenario.wording import did_you_mean  # noqa: PLC0415 - as below
 
             ctx.fail(f"there is no command {cmd_name}; {did_you_mean(cmd_name, SUMMARIES)}")
         from valkeybench.cli.commands import commands  # noqa: PLC0415 - the point of it all

@@ -25,12 +25,14 @@ from valkeybench.load.connections import (
     TimedUnixConnection,
     WaitingPool,
 )
+from valkeybench.plan.workload import Batch
 from valkeybench.scenario.model import Clients, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from valkeybench.load.ledger import Ledger, Shared
+    from valkeybench.plan.workload import Request
     from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
 
@@ -121,9 +123,15 @@ def _retry(case: Case, shared: Shared) -> Retry:
 class SharedClient:
     """Asks with one client kept over the common pool: the usual way."""
 
-    def __init__(self, pool: AnyPool) -> None:
+    def __init__(self, pool: AnyPool, ledger: Ledger) -> None:
         self.lease = Lease(pool, pool.watched)
-        self.ask = redis.Redis(connection_pool=_as_pool(self.lease)).execute_command
+        self._ledger = ledger
+        self._client = redis.Redis(connection_pool=_as_pool(self.lease))
+        self.ask = self._client.execute_command
+
+    def ask_batch(self, batch: Batch) -> Any:
+        """Send a batch."""
+        return _execute(self._client, batch, self.lease, self._ledger)
 
 
 class SuccessiveClients:
@@ -135,11 +143,18 @@ class SuccessiveClients:
 
     def ask(self, *command: str) -> Any:
         """Build a client and send one command with it."""
+        return self._client().execute_command(*command)
+
+    def ask_batch(self, batch: Batch) -> Any:
+        """Build a client and send a batch with it."""
+        return _execute(self._client(), batch, self.lease, self._ledger)
+
+    def _client(self) -> redis.Redis:
         begun = clock()
         client = redis.Redis(connection_pool=_as_pool(self.lease))
         self._ledger.notes.construct += clock() - begun
         self.lease.opened = True
-        return client.execute_command(*command)
+        return client
 
 
 class NoPool:
@@ -157,6 +172,13 @@ class NoPool:
 
     def ask(self, *command: str) -> Any:
         """Build a client, connect, send one command, close."""
+        return self._ask_with(lambda client: client.execute_command(*command))
+
+    def ask_batch(self, batch: Batch) -> Any:
+        """Build a client, connect, send a batch, close."""
+        return self._ask_with(lambda client: _execute(client, batch, self.lease, self._ledger))
+
+    def _ask_with(self, send: Callable[[redis.Redis], Any]) -> Any:
         client = redis.Redis(**self._settings)
         own = client.connection_pool
         own.connection_class = self._connection_class
@@ -164,12 +186,52 @@ class NoPool:
         self.lease.turn_to(own)
         client.connection_pool = _as_pool(self.lease)
         try:
-            return client.execute_command(*command)
+            return send(client)
         finally:
             # The client closes what it holds now and once more when it is collected,
             # possibly in the middle of the next command: not through the lease, then.
             client.connection_pool = own
             client.close()
+
+
+class Batching:
+    """Asks as another does, and sends batches as pipelines and transactions of redis-py.
+
+    `arguments` turns a request into what `ask` takes, so that whoever asks for single
+    commands alone pays nothing for batches.
+    """
+
+    def __init__(self, asker: SharedClient | SuccessiveClients | NoPool) -> None:
+        self._asker = asker
+        self.lease = asker.lease
+
+    def ask(self, *request: Any) -> Any:
+        """Send one command, given as its words, or one batch."""
+        first = request[0]
+        if isinstance(first, Batch):
+            self.lease.commands = len(first.commands)
+            return self._asker.ask_batch(first)
+        self.lease.commands = 1
+        return self._asker.ask(*request)
+
+
+def arguments(request: Request) -> tuple[Any, ...]:
+    """Give what to call `ask` with: the words of a command, or a batch alone."""
+    return (request,) if isinstance(request, Batch) else request
+
+
+def _execute(client: redis.Redis, batch: Batch, lease: Lease, ledger: Ledger) -> Any:
+    """Send a batch; raise what its first failed command raises.
+
+    Building the pipeline happens before a connection is asked for, so it is no waiting.
+    """
+    begun = clock()
+    pipeline = client.pipeline(transaction=batch.transaction)
+    for words in batch.commands:
+        pipeline.execute_command(*words)
+    ledger.notes.construct += clock() - begun
+    lease.opened = True
+    return pipeline.execute()
 
 
 class Tallied:
@@ -186,7 +248,7 @@ class Tallied:
         """Give the lease of the one that asks."""
         return self._asker.lease
 
-    def ask(self, *command: str) -> Any:
+    def ask(self, *command: Any) -> Any:
         """Send one command and count its reply."""
         reply = self._asker.ask(*command)
         text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
@@ -200,16 +262,21 @@ def _as_pool(lease: Lease) -> Any:
     return lease
 
 
-Asker = SharedClient | SuccessiveClients | NoPool | Tallied
+Asker = SharedClient | SuccessiveClients | NoPool | Batching | Tallied
 
 
-def make_asker(case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Ledger) -> Asker:
+def make_asker(
+    case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Ledger, *, batches: bool = False
+) -> Asker:
     """Choose how one handler asks; `pool` is None exactly when the policy is `none`."""
+    asker: SharedClient | SuccessiveClients | NoPool
     if pool is None:
-        return NoPool(case, endpoint, ledger)
-    if case.clients is Clients.SUCCESSIVE:
-        return SuccessiveClients(pool, ledger)
-    return SharedClient(pool)
+        asker = NoPool(case, endpoint, ledger)
+    elif case.clients is Clients.SUCCESSIVE:
+        asker = SuccessiveClients(pool, ledger)
+    else:
+        asker = SharedClient(pool, ledger)
+    return Batching(asker) if batches else asker
 
 
 def _seconds(nanoseconds: int | None) -> float | None:

@@ -309,13 +309,16 @@ class Lease:
     It stands where redis-py's client expects its pool. After a command, `held` and
     `replied` are the instants a connection was in hand and the reply was parsed, `opened`
     says whether anything had to be built or opened, and `seen` is the length of what the
-    pool has to be `watched` when the handler asked.
+    pool has to be `watched` when the handler asked. `commands` is how many a request held.
     """
 
-    __slots__ = ("_give", "_pool", "_take", "_watched", "held", "opened", "replied", "seen")
+    __slots__ = (
+        "_give", "_pool", "_take", "_watched", "commands", "held", "opened", "replied", "seen",
+    )  # fmt: skip
 
     def __init__(self, pool: redis.ConnectionPool | None = None, watched: Sized = ()) -> None:
         self.held = self.replied = self.seen = 0
+        self.commands = 1
         self.opened = False
         self._watched = watched
         if pool is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING
 
 import redis
@@ -12,7 +13,9 @@ import redis
 from valkeybench.errors import ServerError
 from valkeybench.load.asking import client_settings, connection_class
 from valkeybench.load.ledger import Ledger, Shared
-from valkeybench.plan.workload import keys_to_load, keys_touched
+from valkeybench.measurement.measurement import Loaded
+from valkeybench.plan.dataset import keys_touched, writes
+from valkeybench.plan.trial import key_prefixes
 from valkeybench.scenario.model import Case, Handshake
 
 if TYPE_CHECKING:
@@ -21,40 +24,48 @@ if TYPE_CHECKING:
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
 
+    Commands = Iterable[tuple[str, ...]]
+
 _TOGETHER = 1000
-"""Keys in one pipeline: a few milliseconds of a server's time."""
+"""Commands in one pipeline: a few milliseconds of a server's time."""
+_BYTES_TOGETHER = 4 * 2**20
+"""Bytes from which a pipeline is sent off, however few commands it holds."""
 
 
 @dataclass(slots=True)
 class Keyspace:
     """What became of a run's keys."""
 
+    loaded: Loaded = field(default_factory=Loaded)
     left_behind: str = ""
     """Why keys could not be removed; empty when they were."""
 
 
 @contextmanager
 def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iterator[Keyspace]:
-    """Load the keys that reads need, and remove every key the commands name afterwards.
+    """Load what reads expect to find, and remove every key the commands name afterwards.
 
-    Raises ServerError when keys cannot be loaded. That they cannot be removed is no error:
+    Raises ServerError when it cannot be loaded. That keys cannot be removed is no error:
     it is said in the Keyspace, for whoever reports.
     """
-    keyspace, commands = Keyspace(), scenario.commands
-    value = "x" * max(scenario.axes.value_size)
-    client = _client(endpoint)
+    keyspace = Keyspace()
+    prefixes = key_prefixes(scenario, prefix)
+    client = open_client(endpoint)
     try:
-        _load(client, keys_to_load(commands, prefix=prefix), value)
+        if scenario.data_set:
+            keyspace.loaded = _load(client, scenario, prefix)
         yield keyspace
     finally:
         try:
-            _remove(client, keys_touched(commands, prefix=prefix))
+            for each in prefixes.values():
+                _remove(client, keys_touched(scenario.commands, prefix=each))
         except redis.RedisError as error:
             keyspace.left_behind = f"those beginning with {prefix}: {error}"
         client.close()
 
 
-def _client(endpoint: Endpoint) -> redis.Redis:
+def open_client(endpoint: Endpoint) -> redis.Redis:
+    """Make a client for what is asked around the load, over at most one connection."""
     ledger = Ledger(Shared())
     pool = redis.ConnectionPool(
         connection_class=connection_class(endpoint),
@@ -64,18 +75,52 @@ def _client(endpoint: Endpoint) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def _load(client: redis.Redis, keys: Iterable[str], value: str) -> None:
+def _load(client: redis.Redis, scenario: Scenario, prefix: str) -> Loaded:
+    keys = size = 0
+    begun = clock()
+    sending = _Sending(client)
     try:
-        for some in _batches(keys):
-            pipeline = client.pipeline(transaction=False)
-            for key in some:
-                pipeline.set(key, value)
-            pipeline.execute()
+        for value_size, each in key_prefixes(scenario, prefix).items():
+            for _, commands in writes(
+                scenario.commands,
+                seed=f"{scenario.seed}/data",
+                prefix=each,
+                value_size=value_size,
+            ):
+                keys += 1
+                size += sending.add(commands)
+        sending.send()
     except redis.RedisError as error:
         raise ServerError(
             f"the keys that the commands read could not be written: {error}",
-            remedy="the user needs SET and UNLINK on keys that begin with valkeybench:",
+            remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
+            "on keys that begin with valkeybench:",
         ) from None
+    return Loaded(keys, size, clock() - begun) if keys else Loaded()
+
+
+class _Sending:
+    """Sends commands in pipelines: neither too many at once nor too much."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pipeline = client.pipeline(transaction=False)
+        self._size = 0
+
+    def add(self, commands: Commands) -> int:
+        """Send these with others, now or later; give the bytes of their words."""
+        size = 0
+        for words in commands:
+            self._pipeline.execute_command(*words)
+            size += sum(len(word.encode()) for word in words[1:])
+        self._size += size
+        if len(self._pipeline) >= _TOGETHER or self._size >= _BYTES_TOGETHER:
+            self.send()
+        return size
+
+    def send(self) -> None:
+        """Send what is left."""
+        self._pipeline.execute()
+        self._size = 0
 
 
 def _remove(client: redis.Redis, keys: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from time import perf_counter_ns as clock
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.asking import Tallied, make_asker, make_pool
+from valkeybench.load.asking import Tallied, arguments, make_asker, make_pool
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.ledger import Ledger, Shared
@@ -24,7 +24,7 @@ from valkeybench.measurement.recorder import (
     Recorder,
     Window,
 )
-from valkeybench.plan.workload import command_table
+from valkeybench.plan.workload import command_table, has_batches
 from valkeybench.scenario.model import Think
 from valkeybench.units import SECOND
 
@@ -63,6 +63,16 @@ class ThreadsDriver:
         self._ledger = Ledger(Shared(), rtt_ns=trial.case.rtt_ns)
         case = trial.case
         self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
+        # Drawn before anybody waits for us: a table of large batches takes its time.
+        self._table = [
+            arguments(request)
+            for request in command_table(
+                trial.commands,
+                seed=f"{trial.seed}/{process}",
+                prefix=trial.key_prefix,
+                value_size=case.value_size,
+            )
+        ]
         self._prewarm_rows: list[tuple[int, ...]] = []
         self._prewarm_ns = 0
 
@@ -107,13 +117,14 @@ class ThreadsDriver:
     def _make_handlers(self, recorder: Recorder, schedule: Schedule | None) -> list[_Handler]:
         trial, case = self._trial, self._trial.case
         seed = f"{trial.seed}/{self._process}"
-        table = command_table(
-            trial.commands, seed=seed, prefix=trial.key_prefix, value_size=case.value_size
-        )
+        table = self._table
+        batches = has_batches(trial.commands)
         rows = min(max(_ROWS_TOGETHER // case.concurrency, _FEWEST_ROWS), _MOST_ROWS)
         handlers = []
         for number in range(case.concurrency):
-            asker: Asker = make_asker(case, self._endpoint, self._pool, self._ledger)
+            asker: Asker = make_asker(
+                case, self._endpoint, self._pool, self._ledger, batches=batches
+            )
             handlers.append(
                 _Handler(
                     Tallied(asker) if trial.tally_replies else asker,
@@ -161,6 +172,7 @@ class ThreadsDriver:
         return Measurement(
             window_ns=recorder.window.length_ns,
             completed=recorder.completed,
+            batched=sum(handler.batched for handler in handlers),
             unfinished=recorder.unfinished,
             dropped=0 if schedule is None else schedule.dropped(),
             offered=0 if schedule is None else schedule.offered,
@@ -193,7 +205,7 @@ class _Handler:
         self,
         asker: Asker,
         *,
-        commands: Iterator[tuple[str, ...]],
+        commands: Iterator[tuple[Any, ...]],
         pace: Pace,
         recorder: Recorder,
         ledger: Ledger,
@@ -201,6 +213,7 @@ class _Handler:
     ) -> None:
         self.asker = asker
         self.completed = 0
+        self.batched = 0
         self.due = 0
         self.thread = threading.Thread(target=self._run, daemon=True)
         self._commands = commands
@@ -262,7 +275,9 @@ class _Handler:
         return len(block)
 
     def _note_opened(self, begun: int, done: int) -> None:
-        lease = self.asker.lease
+        lease, window = self.asker.lease, self._recorder.window
+        if window.opens <= done < window.closes:
+            self.batched += lease.commands - 1
         self._opened += OPENED_ROW.pack(
             self.due, begun, lease.held, lease.replied, done, lease.seen, *self._ledger.notes.take()
         )

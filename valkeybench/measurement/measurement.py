@@ -41,6 +41,16 @@ class Opening:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was written before the load, and what that took."""
+
+    keys: int = 0
+    size: int = 0
+    """Bytes of the words sent: keys, items and values."""
+    lasted_ns: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measurement:
     """What was seen in the window, by one process or by several added up.
@@ -49,11 +59,14 @@ class Measurement:
     so `completed / window_ns` is the throughput of the average process. `open_max` adds
     up too, which makes it the most connections all processes together can have had open.
     `handlers` holds completed commands for each handler, sorted, so that the order in
-    which measurements are added does not show.
+    which measurements are added does not show. What is completed, failed and so on are
+    requests: single commands, or batches of several.
     """
 
     window_ns: int = 0
     completed: int = 0
+    batched: int = 0
+    """Commands of completed requests beyond the first of each."""
     unfinished: int = 0
     dropped: int = 0
     offered: int = 0
@@ -77,6 +90,11 @@ class Measurement:
     cpu_ns: int = 0
     voluntary_switches: int = 0
     involuntary_switches: int = 0
+
+    @property
+    def commands(self) -> int:
+        """Count the commands of the requests that were completed."""
+        return self.completed + self.batched
 
     @property
     def failed(self) -> int:

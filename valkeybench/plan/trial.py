@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from valkeybench.scenario.template import Together
+
 if TYPE_CHECKING:
-    from valkeybench.scenario.model import Case, Scenario
+    from valkeybench.scenario.model import Case, Scenario, Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
     shuffling keeps a case from always following the same neighbour.
     """
     cases = scenario.cases()
+    prefixes = key_prefixes(scenario, key_prefix)
     draw = Random(scenario.seed)  # noqa: S311 - an order, not cryptography
     trials: list[Trial] = []
     for repeat in range(scenario.repeats):
@@ -69,10 +72,25 @@ def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
                 duration_ns=scenario.duration_ns,
                 warmup_ns=scenario.warmup_ns,
                 prewarm=scenario.prewarm,
-                commands=scenario.commands,
+                commands=_requests(scenario.commands, cases[index].pipeline),
                 tally_replies=scenario.tally_replies,
-                key_prefix=key_prefix,
+                key_prefix=prefixes[cases[index].value_size],
             )
             for index in draw.sample(range(len(cases)), len(cases))
         )
     return Plan(cases, tuple(trials))
+
+
+def key_prefixes(scenario: Scenario, key_prefix: str) -> dict[int | Values, str]:
+    """Give each size of values keys of its own, so that every case reads what it should."""
+    sizes = scenario.axes.value_size
+    if len(sizes) == 1:
+        return {sizes[0]: key_prefix}
+    return {size: f"{key_prefix}{number}:" for number, size in enumerate(sizes)}
+
+
+def _requests(commands: tuple[str, ...], pipeline: int) -> tuple[str, ...]:
+    """Write commands so that as many of each as a pipeline holds make one request."""
+    if pipeline == 1:
+        return commands
+    return tuple(f"{Together.PIPELINE} {pipeline} {command}" for command in commands)

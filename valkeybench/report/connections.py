@@ -218,8 +218,11 @@ def _rejected(server: Server) -> int:
 
 
 def _cpu_per_command(case: CaseRecord) -> float | None:
-    """Give the client CPU time for each command that ended, failed ones included."""
-    ended = sum(trial.summary.completed + trial.summary.failed for trial in case.trials)
+    """Give the client CPU time for each command that ended; a failed batch counts as one."""
+    ended = sum(
+        (trial.summary.commands or trial.summary.completed) + trial.summary.failed
+        for trial in case.trials
+    )
     return sum(trial.client.cpu_ns for trial in case.trials) / ended if ended else None
 
 

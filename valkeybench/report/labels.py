@@ -104,12 +104,18 @@ def _words() -> dict[str, Callable[[object], str]]:
         "arrivals": lambda kind: f"{kind} arrivals",
         "think": lambda think: "by schedule" if think is None else f"think {think}",
         "clients": lambda kind: f"{kind} clients",
-        "value_size": lambda size: f"{_without_zeros(format_bytes(_number(size)))} values",
+        "value_size": lambda size: f"{_size(size)} values",
+        "pipeline": lambda n: "single commands" if n == 1 else f"pipelines of {n}",
         "handshake": lambda kind: f"{kind} handshake",
         "protocol": lambda version: f"RESP{version}",
         "decode_responses": lambda yes: "text replies" if yes else "byte replies",
         "retries": lambda n: "1 retry" if n == 1 else f"{n} retries",
     }
+
+
+def _size(value: object) -> str:
+    """Say a size of values; what is more than a size is said as it was written."""
+    return value if isinstance(value, str) else _without_zeros(format_bytes(_number(value)))
 
 
 def _number(value: object) -> float:

@@ -37,16 +37,19 @@ _NOTHING = Cell("–", Tone.QUIET)
 
 def outcome_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Table]:
     """Show throughput and response of every case, and of those that need it what went wrong."""
-    columns = _trouble_columns([case.summary for case in cases if case.summary is not None])
+    summaries = [case.summary for case in cases if case.summary is not None]
+    batches = _holds_batches(summaries)
+    columns = _trouble_columns(summaries)
     troubled = [case for case in cases if any(_troubles(case, columns))]
     yield Table(
         columns=(
             Column(title="case", align=Align.LEFT),
             Column(title="throughput"),
+            *((Column(title="commands"),) if batches else ()),
             *(Column(title=title, group="response") for title, _, _ in _PERCENTILES),
         ),
-        rows=tuple((Cell(names[case.id]), *_cells(case)) for case in cases),
-        notes=tuple(_notes(cases, names, any_trouble=bool(troubled))),
+        rows=tuple((Cell(names[case.id]), *_cells(case, batches=batches)) for case in cases),
+        notes=(*_batch_notes(batches=batches), *_notes(cases, names, any_trouble=bool(troubled))),
     )
     if not troubled:
         return
@@ -61,6 +64,19 @@ def outcome_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Ite
         ),
         notes=tuple(_trouble_notes(cases, names, all_shown=len(troubled) == len(cases))),
     )
+
+
+def _holds_batches(summaries: Iterable[Summary]) -> bool:
+    """Tell whether any request held more than one command."""
+    return any(summary.commands not in (None, summary.completed) for summary in summaries)
+
+
+def _batch_notes(*, batches: bool) -> Iterable[Note]:
+    if batches:
+        yield Note(
+            "throughput counts requests, commands what they held. A batch is one request: timed "
+            "as a whole, and failed when any command in it is."
+        )
 
 
 def percentile_cell(summary: Summary, name: str, share: float) -> Cell:
@@ -93,12 +109,20 @@ def _is_firm(response: PhaseSummary, share: float) -> bool:
     return round(response.count * (1 - share), 6) >= FIRM_SAMPLES
 
 
-def _cells(case: CaseRecord) -> list[Cell]:
+def _cells(case: CaseRecord, *, batches: bool) -> list[Cell]:
     summary = case.summary
     if summary is None:
-        return [_NOTHING] * (len(_PERCENTILES) + 1)
+        return [_NOTHING] * (len(_PERCENTILES) + 1 + batches)
     percentiles = (percentile_cell(summary, name, share) for _, name, share in _PERCENTILES)
-    return [Cell(format_rate(summary.throughput)), *percentiles]
+    commands = [_commands_cell(summary)] if batches else []
+    return [Cell(format_rate(summary.throughput)), *commands, *percentiles]
+
+
+def _commands_cell(summary: Summary) -> Cell:
+    """Say how many commands a second the completed requests held."""
+    if summary.commands is None or not summary.completed:
+        return _NOTHING
+    return Cell(format_rate(summary.throughput * summary.commands / summary.completed))
 
 
 def _trouble_columns(summaries: Sequence[Summary]) -> list[str]:

@@ -18,13 +18,13 @@ from valkeybench.report.phases import phase_block
 from valkeybench.report.schedule import schedule_table
 from valkeybench.report.spread import spread_blocks
 from valkeybench.scenario.model import Scenario
-from valkeybench.units import format_count, plural
+from valkeybench.units import format_bytes, format_count, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from valkeybench.report.document import Block
-    from valkeybench.results.runfile import RunFile
+    from valkeybench.results.runfile import DataSet, RunFile
 
 _CONNECTION_IDS = ["CLIENT ID"]
 """The commands of a scenario whose replies are the ids of connections."""
@@ -65,6 +65,8 @@ def _opening(run: RunFile) -> Iterable[Block]:
     yield Heading(text=heading, level=1)
     yield Paragraph(text=_who(run), tone=Tone.QUIET)
     yield Paragraph(text=_what(run), tone=Tone.QUIET)
+    if run.data_set is not None:
+        yield Paragraph(text=_data_set(run.data_set), tone=Tone.QUIET)
     if run.status != "complete":
         yield _incomplete(run)
 
@@ -143,6 +145,13 @@ def _what(run: RunFile) -> str:
     if isinstance(commands, list):
         common += [str(command) for command in commands]
     return " · ".join([how_much, ", ".join(common)]) if common else how_much
+
+
+def _data_set(data_set: DataSet) -> str:
+    """Say what was there before the load, and what writing it took."""
+    keys = plural(data_set.keys, "key")
+    took = format_duration(data_set.duration_ns)
+    return f"data set: {keys}, {format_bytes(data_set.bytes)} written before the load in {took}"
 
 
 def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Literal
 from valkeybench import __version__
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
-from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning, Tool
+from valkeybench.results.runfile import (
+    CaseRecord,
+    DataSet,
+    Recommendation,
+    RunFile,
+    RunWarning,
+    Tool,
+)
 from valkeybench.results.summary import case_record, trial_record
 from valkeybench.scenario.model import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from valkeybench.measurement.measurement import Loaded
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.measurement.watch import ServerWatch
     from valkeybench.plan.trial import Plan, Trial
@@ -42,6 +50,7 @@ class Book:
     tls_provider: str | None = None
     tls_context: dict[str, int] | None = None
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _data_set: DataSet | None = None
     _cases: dict[int, CaseRecord] = field(default_factory=dict)
     _seen: dict[int, Measurement] = field(default_factory=dict)
     """What the trials of a case saw, added up: a long run must not hold every measurement."""
@@ -60,6 +69,13 @@ class Book:
             trial.case, self._case(index).id, trials, self._seen[index]
         )
         return record
+
+    def note_data_set(self, loaded: Loaded) -> None:
+        """Keep what was written before the first trial."""
+        if loaded.keys:
+            self._data_set = DataSet(
+                keys=loaded.keys, bytes=loaded.size, duration_ns=loaded.lasted_ns
+            )
 
     def cases(self) -> list[CaseRecord]:
         """Give every case with the trials it has."""
@@ -80,6 +96,7 @@ class Book:
             environment=read_environment()
             | {"server": self._server(), "tls_context": self.tls_context},
             scenario=plain(self._showable_scenario()),
+            data_set=self._data_set,
             warnings=list(warnings),
             cases=self.cases(),
             recommendations=list(recommendations),

@@ -86,9 +86,12 @@ class Summary(Record):
     """What a trial saw, or all trials of a case together. Never an average of percentiles."""
 
     throughput: Share
-    """Completed commands per second, all processes together; failures are not in it."""
+    """Completed requests per second, all processes together; failures are not in it. A
+    request is one command, or one batch of several."""
     attempted: Count
     completed: Count
+    commands: Count | None = None
+    """Commands of the completed requests; None in a file that does not tell."""
     failed: Count
     unfinished: Count
     dropped: Count
@@ -222,6 +225,15 @@ class Recommendation(Record):
     evidence: dict[str, JsonValue]
 
 
+class DataSet(Record):
+    """What was written before the load, so that reads find it. Its cost is in no other figure."""
+
+    keys: Count
+    bytes: Count
+    """Of the words sent: keys, items and values."""
+    duration_ns: Nanoseconds
+
+
 class RunFile(Record):
     """Scenario, environment and every trial of one run."""
 
@@ -231,6 +243,8 @@ class RunFile(Record):
     status: Literal["complete", "interrupted", "failed"]
     environment: dict[str, JsonValue]
     scenario: dict[str, JsonValue]
+    data_set: DataSet | None = None
+    """None where the commands read nothing, or it was not wanted."""
     warnings: list[RunWarning]
     cases: list[CaseRecord]
     recommendations: list[Recommendation]

@@ -78,6 +78,7 @@ def summarise(seen: Measurement, *, processes: int) -> Summary:
         throughput=seen.completed / seconds if seconds else 0.0,
         attempted=seen.attempted,
         completed=seen.completed,
+        commands=seen.commands,
         failed=seen.failed,
         unfinished=seen.unfinished,
         dropped=seen.dropped,

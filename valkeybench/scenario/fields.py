@@ -17,6 +17,8 @@ from valkeybench.scenario.model import (
     Handshake,
     Pool,
 )
+from valkeybench.scenario.sizes import values
+from valkeybench.scenario.template import MOST_TOGETHER
 from valkeybench.scenario.tls_fields import TLS_FIELDS
 
 MOST_HANDLERS = 20_000
@@ -67,7 +69,7 @@ _LOAD_FIELDS = (
     ),
     _axis(
         "rate", kinds.rate(),
-        "Open load: commands due per second in all processes together, as 5000/s. No think time.",
+        "Open load: requests due per second in all processes together, as 5000/s. No think time.",
         "--rate", section="load", panel=Panel.LOAD,
     ),
     _axis(
@@ -77,12 +79,19 @@ _LOAD_FIELDS = (
     ),
     Field(
         section="load", key="commands", target="commands", kind=kinds.command(),
-        help="What to send; {0..9999} draws a number, {value} a value, '@3' at the end weighs it.",
+        help="What to send, '@3' at the end weighs it; {0..9999}, {zipf:0..9999} or {seq:0..9999} "
+        "is a number, {value} a value; 'PIPELINE 10 GET key:{0..99} ; PING' or 'MULTI …' a batch.",
         flags=("--command",), many=True, panel=Panel.LOAD, default="GET key:{0..9999}",
     ),
     _axis(
-        "value_size", kinds.size(), "Size of the values written and read.",
+        "value_size", values(),
+        "Size of the values written and read: 64, 100..4KiB, 'lognormal 100..4KiB', 'random 1KiB'.",
         "--value-size", section="load", panel=Panel.LOAD, default="64",
+    ),
+    _axis(
+        "pipeline", kinds.count("number of commands", most=MOST_TOGETHER),
+        "Commands in one pipeline: each --command is sent so many times in one round trip.",
+        "--pipeline", section="load", panel=Panel.LOAD, default="1",
     ),
     Field(
         section="load", key="duration", target="duration_ns", kind=kinds.duration(),
@@ -104,6 +113,11 @@ _LOAD_FIELDS = (
         section="load", key="prewarm", target="prewarm", kind=kinds.boolean(),
         help="Open the whole pool before the load.", flags=("--prewarm",), panel=Panel.MEASURING,
         default="true",
+    ),
+    Field(
+        section="load", key="data_set", target="data_set", kind=kinds.boolean(),
+        help="Write what the commands read before the load; without, they find nothing.",
+        flags=("--data-set",), panel=Panel.LOAD, default="true",
     ),
     Field(
         section="load", key="tally_replies", target="tally_replies", kind=kinds.boolean(),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.scenario.model import Distribution, Secret, Think
 from valkeybench.scenario.template import parse_template
+from valkeybench.scenario.word import TemplateError
+from valkeybench.scenario.wording import did_you_mean, legible
 from valkeybench.units import HOUR, parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from enum import StrEnum
 
 
@@ -41,20 +42,6 @@ class Kind:
     literal: Callable[[str], Any] = str
     stands_for: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Words that mean several values at once, where several can be given."""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known word, or list them all when none is near."""
-    names = sorted(known)
-    close = get_close_matches(word[:_LONGEST_SHOWN].lower(), names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-
-
-def legible(words: str) -> str:
-    """Give what a message can hold: on one line, without control characters, not too long."""
-    if not words.isprintable():
-        words = ascii(words)[1:-1]
-    return words if len(words) <= _LONGEST_SHOWN else f"{words[: _LONGEST_SHOWN - 1]}…"
 
 
 def choice(enum: type[StrEnum], of: str) -> Kind:
@@ -243,8 +230,9 @@ def command() -> Kind:
         words = encodable(value)
         try:
             parse_template(words)
-        except ValueError as error:
-            raise UnfitError(str(error), "write one like 'GET key:{0..99}'") from None
+        except TemplateError as error:
+            remedy = error.remedy or "write one like 'GET key:{0..99}'"
+            raise UnfitError(error.reason, remedy) from None
         return words
 
     return Kind("COMMAND", convert, {"type": "string", "examples": ["GET key:{0..9999}"]})
@@ -347,8 +335,6 @@ _RATE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(/\s*(?P<unit>s|min))?")
 _HIGHEST_RATE = 10_000_000
 _LARGEST_VALUE = 512 * 2**20
 _LONGEST_SECRET = 1 << 16
-_LONGEST_SHOWN = 60
-"""Characters of a value that a message repeats."""
 
 
 def _number(text: str) -> object:

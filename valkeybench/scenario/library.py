@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.kinds import did_you_mean, legible
+from valkeybench.scenario.wording import did_you_mean, legible
 
 _PACKAGED = Path(__file__).parent / "seed"
 _IN_CHECKOUT = Path(__file__).parents[2] / "scenarios"

@@ -117,6 +117,40 @@ class Think:
         return f"constant {mean}" if constant else mean
 
 
+class Spread(StrEnum):
+    """How sizes of values scatter over their range."""
+
+    UNIFORM = "uniform"
+    LOGNORMAL = "lognormal"
+    """Most are small: the logarithm is normal about the middle, the ends two deviations off."""
+
+
+class Content(StrEnum):
+    """What values consist of."""
+
+    REPEATED = "repeated"
+    """One letter: nothing compresses better."""
+    RANDOM = "random"
+    """Letters and digits in no order: 64 of them, so a quarter can be squeezed out at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Values of several sizes, or with a content that matters; a plain size is an int."""
+
+    least: int
+    most: int
+    spread: Spread = Spread.UNIFORM
+    content: Content = Content.REPEATED
+
+    def __str__(self) -> str:
+        """Write it as a scenario would: `random lognormal 100..4096`."""
+        sizes = str(self.most) if self.least == self.most else f"{self.least}..{self.most}"
+        spread = "lognormal" if self.spread is Spread.LOGNORMAL else ""
+        content = "random" if self.content is Content.RANDOM else ""
+        return " ".join(filter(None, (content, spread, sizes)))
+
+
 class Secret:
     """A word nobody gets to see by accident: printing shows stars, pickling is refused.
 
@@ -165,9 +199,11 @@ class Case:
     clients: Clients | None = Clients.SHARED
     think: Think | None = Think(10 * MILLISECOND)
     rate: float | None = None
-    """Commands due per second in all processes together; None is a closed load."""
+    """Requests due per second in all processes together; None is a closed load."""
     arrivals: Arrivals | None = None
-    value_size: int = 64
+    value_size: int | Values = 64
+    pipeline: int = 1
+    """How many commands a request holds where the scenario writes one."""
     handshake: Handshake = Handshake.SHIPPED
     protocol: int = 3
     socket_timeout_ns: int | None = 5 * SECOND
@@ -220,7 +256,8 @@ class Axes:
     think: tuple[Think, ...] = (Think(10 * MILLISECOND),)
     rate: tuple[float | None, ...] = (None,)
     arrivals: tuple[Arrivals, ...] = (Arrivals.POISSON,)
-    value_size: tuple[int, ...] = (64,)
+    value_size: tuple[int | Values, ...] = (64,)
+    pipeline: tuple[int, ...] = (1,)
     handshake: tuple[Handshake, ...] = (Handshake.SHIPPED,)
     protocol: tuple[int, ...] = (3,)
     socket_timeout_ns: tuple[int | None, ...] = (5 * SECOND,)
@@ -307,6 +344,7 @@ class Scenario:
     warmup_ns: int = 500 * MILLISECOND
     prewarm: bool = True
     commands: tuple[str, ...] = ("GET key:{0..9999}",)
+    data_set: bool = True
     tally_replies: bool = False
     pin: str = "none"
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -322,7 +360,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - it takes any record there is
     match value:
         case Secret():
             return None
-        case Think():
+        case Think() | Values():
             return str(value)
         case StrEnum():
             return value.value

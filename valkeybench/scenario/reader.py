@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds
 from valkeybench.scenario.fields import FIELDS, SECTIONS
-from valkeybench.scenario.kinds import UnfitError, did_you_mean, legible
+from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.model import Scenario
+from valkeybench.scenario.template import parse_template, type_conflict
 from valkeybench.scenario.tls_fields import OCSP_KEYS
+from valkeybench.scenario.wording import did_you_mean, legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -146,6 +148,7 @@ class _Reading:
         cases = islice(scenario.axes.cases(), MOST_CASES + 1)
         if sum(1 for _ in cases) > MOST_CASES:
             self.note(self._source, f"makes more than {MOST_CASES} cases", "vary less at a time")
+        self._check_commands(scenario, values)
         tls = scenario.server.tls
         if tls.keyfile and not tls.certfile:
             place = values["server.tls.keyfile"].place
@@ -158,6 +161,15 @@ class _Reading:
             self.note(place, "OCSP is not supported", remedy)
         else:
             self.note(place, "unknown key", _nearest_key(section, key))
+
+    def _check_commands(self, scenario: Scenario, values: Mapping[str, _Given]) -> None:
+        templates = [parse_template(text) for text in scenario.commands]
+        conflict = type_conflict(templates)
+        if conflict:
+            self.note(values["commands"].place, conflict, "name one of them otherwise")
+        if max(scenario.axes.pipeline) > 1 and any(one.together for one in templates):
+            reason = "makes pipelines of what is a batch already"
+            self.note(values["axes.pipeline"].place, reason, "drop it, or write single commands")
 
     def _flatten(self, document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         """Walk the document as section, key and value."""

@@ -28,6 +28,8 @@ from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
+from valkeybench.server.doorstep import read_doorstep
+from valkeybench.server.probe import connection_costs
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import TlsProvider
 from valkeybench.server.session import open_server, open_servers
@@ -95,6 +97,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             check_room(plan, facts)
             plan = plan.placed(place(scenario.pin, endpoint))
             watcher.planned(plan, endpoint, facts)
+            costs = connection_costs(serving, facts, plan)
             book = Book(
                 scenario,
                 plan,
@@ -103,6 +106,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
+                connection_costs=costs,
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
                 status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
@@ -187,11 +191,12 @@ def _run_trial(
 ) -> tuple[Measurement, ServerWatch]:
     """Run one trial between readings of the server."""
     before, connections_before = sampler.read(), sampler.own_connections
+    doorstep = read_doorstep(endpoint)
     with LocalPlace().standing_by(trial, endpoint) as load:
         ready = sampler.read()
         with sampler.watch(_SAMPLE_EVERY_NS) as watching:
             seen = load.run()
-    after = sampler.read_if_there()
+    after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
     return seen, ServerWatch(
         before=before,
         ready=ready,
@@ -201,4 +206,6 @@ def _run_trial(
         opens_ns=load.window.opens,
         closes_ns=load.window.closes,
         lost=watching.lost or after is None,
+        listen_overflows=turned_away.listen_overflows,
+        listen_drops=turned_away.listen_drops,
     )

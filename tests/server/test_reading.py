@@ -99,10 +99,21 @@ def test_facts_say_what_does_not_change() -> None:
         connected_slaves=0,
         process_id=4711,
         io_threads=4,
+        tcp_backlog=511,
+        accepts_per_cycle=10,
         tls=True,
         missing=("CLIENT",),
     ) == facts_from_info(
-        parse_info(INFO), tls=True, maxclients=1, io_threads=4, missing=("CLIENT",)
+        parse_info(INFO),
+        settings={
+            "maxclients": 1,
+            "io-threads": 4,
+            "tcp-backlog": 511,
+            "max-new-connections-per-cycle": 10,
+            "max-new-tls-connections-per-cycle": None,
+        },
+        tls=True,
+        missing=("CLIENT",),
     )
 
 
@@ -131,7 +142,7 @@ def test_flavours_are_told_apart(info: dict[str, str], expected: tuple[str | Non
 
 def test_the_configured_maxclients_fills_the_gap() -> None:
     """An INFO without maxclients leaves it to the configuration."""
-    assert 128 == facts_from_info({"redis_version": "6.0"}, maxclients=128).maxclients
+    assert 128 == facts_from_info({"redis_version": "6.0"}, settings={"maxclients": 128}).maxclients
 
 
 def test_info_is_split_at_the_first_colon() -> None:

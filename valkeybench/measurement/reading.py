@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from valkeybench.units import SECOND
@@ -58,8 +59,24 @@ class ServerFacts:
     io_threads: int | None = None
     tls: bool = False
     """Whether we speak TLS with it."""
+    tcp_backlog: int | None = None
+    """How many connections may wait to be accepted; the kernel's somaxconn is a limit, too."""
+    accepts_per_cycle: int | None = None
+    """How many of them it takes in at once, before it serves those it has."""
+    tls_accepts_per_cycle: int | None = None
+    """How many over TLS."""
     missing: tuple[str, ...] = ()
     """The commands we asked for and may not use: `INFO`, `CLIENT`, `CONFIG`."""
+
+
+SETTINGS = (
+    "maxclients",
+    "io-threads",
+    "tcp-backlog",
+    "max-new-connections-per-cycle",
+    "max-new-tls-connections-per-cycle",
+)
+"""What to ask of a server's configuration; older servers do not know the last two."""
 
 
 def parse_info(text: str) -> dict[str, str]:
@@ -91,14 +108,14 @@ def reading_from_info(info: Mapping[str, object], at_ns: int) -> ServerReading:
 def facts_from_info(
     info: Mapping[str, object],
     *,
+    settings: Mapping[str, int | None] = MappingProxyType({}),
     tls: bool = False,
-    maxclients: int | None = None,
-    io_threads: int | None = None,
     missing: tuple[str, ...] = (),
 ) -> ServerFacts:
     """Pick what does not change out of INFO's (or HELLO's) fields.
 
-    `maxclients` is what the configuration says, used when INFO is silent about it.
+    `settings` is what the configuration says, by the names of `SETTINGS`; its `maxclients` is
+    used when INFO is silent about it.
     """
     reported = _count(info, "maxclients")
     return ServerFacts(
@@ -106,12 +123,15 @@ def facts_from_info(
         flavour=_flavour(info),
         mode=_first(info, "server_mode", "redis_mode", "mode"),
         role=_first(info, "role"),
-        maxclients=maxclients if reported is None else reported,
+        maxclients=settings.get("maxclients") if reported is None else reported,
         connected_clients=_count(info, "connected_clients"),
         connected_slaves=_count(info, "connected_slaves"),
         process_id=_count(info, "process_id"),
-        io_threads=io_threads,
+        io_threads=settings.get("io-threads"),
         tls=tls,
+        tcp_backlog=settings.get("tcp-backlog"),
+        accepts_per_cycle=settings.get("max-new-connections-per-cycle"),
+        tls_accepts_per_cycle=settings.get("max-new-tls-connections-per-cycle"),
         missing=missing,
     )
 

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Literal
 from valkeybench import __version__
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
-from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning, Tool
+from valkeybench.results.runfile import (
+    CaseRecord,
+    ConnectionCost,
+    Recommendation,
+    RunFile,
+    RunWarning,
+    Tool,
+)
 from valkeybench.results.summary import case_record, trial_record
 from valkeybench.scenario.model import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from valkeybench.measurement.cost import ConnectionCost as MeasuredCost
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.measurement.watch import ServerWatch
     from valkeybench.plan.trial import Plan, Trial
@@ -41,6 +49,7 @@ class Book:
     provider: str
     tls_provider: str | None = None
     tls_context: dict[str, int] | None = None
+    connection_costs: Sequence[MeasuredCost] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _cases: dict[int, CaseRecord] = field(default_factory=dict)
     _seen: dict[int, Measurement] = field(default_factory=dict)
@@ -83,6 +92,7 @@ class Book:
             warnings=list(warnings),
             cases=self.cases(),
             recommendations=list(recommendations),
+            connection_costs=[ConnectionCost(**plain(cost)) for cost in self.connection_costs],
         )
 
     def _case(self, index: int) -> CaseRecord:

@@ -155,6 +155,8 @@ def server_record(watch: ServerWatch) -> Server:
         connections_counted=counted,
         cpu_share=_server_cpu_share(watch),
         lost=watch.lost,
+        listen_overflows=watch.listen_overflows,
+        listen_drops=watch.listen_drops,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.health import health
 from valkeybench.analysis.notes import run_notes
@@ -97,7 +98,6 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             check_room(plan, facts)
             plan = plan.placed(place(scenario.pin, endpoint))
             watcher.planned(plan, endpoint, facts)
-            costs = connection_costs(serving, facts, plan)
             book = Book(
                 scenario,
                 plan,
@@ -106,7 +106,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-                connection_costs=costs,
+                connection_costs=connection_costs(serving, facts, plan),
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
                 status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
@@ -126,6 +126,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 left_behind=keyspace.left_behind if scenario.server.url else "",
                 relayed=serving.tls_provider is TlsProvider.RELAY,
             ),
+            *failure_notes(cases),
             *health(cases),
         ],
         recommendations=recommend(cases),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -39,6 +40,8 @@ class ServerReading:
     error_replies: int | None = None
     blocked_clients: int | None = None
     evicted_keys: int | None = None
+    errors: tuple[tuple[str, int], ...] | None = None
+    """Error replies to all clients, by their code (`NOPERM`, `ERR`); older servers do not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,9 @@ SETTINGS = (
 """What to ask of a server's configuration; older servers do not know the last two."""
 
 
+_ERRORS = "errorstat_"
+
+
 def parse_info(text: str) -> dict[str, str]:
     """Split the reply to INFO into its fields; section titles and what is no field are left out."""
     lines = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
@@ -102,6 +108,7 @@ def reading_from_info(info: Mapping[str, object], at_ns: int) -> ServerReading:
         error_replies=_count(info, "total_error_replies"),
         blocked_clients=_count(info, "blocked_clients"),
         evicted_keys=_count(info, "evicted_keys"),
+        errors=_errors(info),
     )
 
 
@@ -134,6 +141,18 @@ def facts_from_info(
         tls_accepts_per_cycle=settings.get("max-new-tls-connections-per-cycle"),
         missing=missing,
     )
+
+
+def _errors(info: Mapping[str, object]) -> tuple[tuple[str, int], ...] | None:
+    """Read `errorstat_CODE:count=N`; None when the server does not count errors."""
+    if "total_error_replies" not in info:
+        return None
+    found = (
+        (name.removeprefix(_ERRORS), re.fullmatch(r"count=([0-9]{1,18})", str(value)))
+        for name, value in info.items()
+        if name.startswith(_ERRORS)
+    )
+    return tuple((code, int(count[1])) for code, count in found if count)
 
 
 def _flavour(info: Mapping[str, object]) -> Flavour | None:

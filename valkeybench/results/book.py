@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from valkeybench import __version__
+from valkeybench.measurement.corroboration import corroborated
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
 from valkeybench.results.runfile import (
@@ -59,6 +60,7 @@ class Book:
         self, trial: Trial, started: datetime, seen: Measurement, watch: ServerWatch
     ) -> TrialRecord:
         """Take a trial in, and give it as it is kept."""
+        seen = corroborated(seen, watch)
         record = trial_record(trial, started.isoformat(timespec="milliseconds"), seen, watch)
         index = trial.case_index
         # Series are large, stay with their trial, and say nothing about the case.

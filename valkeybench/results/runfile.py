@@ -177,6 +177,8 @@ class Server(Record):
     """Main-thread CPU over wall time while the load ran: 1.0 is all one thread can give."""
     lost: bool = False
     """The server went away."""
+    errors: dict[str, Count] | None = None
+    """Error replies to all its clients meanwhile, by code; None when it does not count them."""
     listen_overflows: Count | None = None
     """Times a full accept queue of this machine turned a new connection away meanwhile, whoever
     listened; None when the server is elsewhere or the kernel does not tell."""

@@ -14,7 +14,7 @@ import redis
 import trustme
 
 from tests.server.processes import client, wait_until
-from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.scenario.model import CertReqs, Secret, TlsSettings
 from valkeybench.server.binary import find_server_binary, find_tls_binary
 from valkeybench.server.embedded import pick_free_port
 from valkeybench.server.endpoint import Endpoint
@@ -109,7 +109,7 @@ def _running(binary: Path, lines: list[str]) -> Iterator[None]:
 
 def _answers(endpoint: Endpoint) -> bool:
     """Knock; certificates that shall be wrong are not looked at."""
-    trusting = replace(endpoint, trust=replace(endpoint.trust, verify=False))
+    trusting = replace(endpoint, trust=replace(endpoint.trust, cert_reqs=CertReqs.NONE))
     try:
         with closing(client(trusting)) as asking:
             return bool(asking.ping())

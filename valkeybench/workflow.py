@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.health import health
 from valkeybench.analysis.notes import run_notes
@@ -29,6 +30,8 @@ from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
+from valkeybench.server.doorstep import read_doorstep
+from valkeybench.server.probe import connection_costs
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import TlsProvider
 from valkeybench.server.session import open_server, open_servers
@@ -105,6 +108,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
+                connection_costs=connection_costs(serving, facts, plan),
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)
@@ -125,6 +129,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 left_behind=keyspace.left_behind if scenario.server.url else "",
                 relayed=serving.tls_provider is TlsProvider.RELAY,
             ),
+            *failure_notes(cases),
             *health(cases),
         ],
         recommendations=recommend(cases),
@@ -190,11 +195,12 @@ def _run_trial(
 ) -> tuple[Measurement, ServerWatch]:
     """Run one trial between readings of the server."""
     before, connections_before = sampler.read(), sampler.own_connections
+    doorstep = read_doorstep(endpoint)
     with LocalPlace().standing_by(trial, endpoint) as load:
         ready = sampler.read()
         with sampler.watch(_SAMPLE_EVERY_NS) as watching:
             seen = load.run()
-    after = sampler.read_if_there()
+    after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
     return seen, ServerWatch(
         before=before,
         ready=ready,
@@ -204,4 +210,6 @@ def _run_trial(
         opens_ns=load.window.opens,
         closes_ns=load.window.closes,
         lost=watching.lost or after is None,
+        listen_overflows=turned_away.listen_overflows,
+        listen_drops=turned_away.listen_drops,
     )

@@ -33,8 +33,6 @@ def check(name: str, *, ours: bool) -> Check:
     facts = facts_from_info(
         {"maxclients": "10000", "connected_clients": "2"},
         tls=False,
-        maxclients=None,
-        io_threads=None,
         missing=(),
     )
     [found] = [c for c in fitness(ENVIRONMENT, STATE, facts, ours=ours) if c.name == name]

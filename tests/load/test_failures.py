@@ -120,12 +120,12 @@ def test_no_password_where_one_is_needed(embedded: Endpoint) -> None:
 
 
 def test_a_user_without_permission(embedded: Endpoint) -> None:
-    """NOPERM, on the command and not the connection, is auth."""
+    """NOPERM, on the command and not the connection, is an error of the reply."""
     with closing(client(embedded)) as admin:
         admin.acl_setuser("reader", enabled=True, passwords="+word", keys="*", commands=["+get"])
     reader = replace(embedded, username="reader", password=Secret("word"))
     seen = fail(reader, few_handlers(), command="SET key value")
-    assert {FailureKind.AUTH} == set(seen.failures)
+    assert {FailureKind.REPLY_ERROR} == set(seen.failures)
     assert 1 <= seen.opened.connections <= 2
 
     # What it may do works, although the set-up commands beside AUTH are refused.
@@ -160,7 +160,7 @@ def waiting_for(answer: Answer) -> Case:
         (Answer(reply=b"-OOM command not allowed\r\n"), FailureKind.REPLY_ERROR),
         (Answer(reply=b"-LOADING Valkey is loading the dataset\r\n"), FailureKind.REPLY_ERROR),
         (Answer(reply=b"-READONLY You can't write\r\n"), FailureKind.REPLY_ERROR),
-        (Answer(reply=b"-NOPERM no permissions\r\n"), FailureKind.AUTH),
+        (Answer(reply=b"-NOPERM no permissions\r\n"), FailureKind.REPLY_ERROR),
         (Answer(reply=b"-NOAUTH Authentication required.\r\n"), FailureKind.AUTH),
         (Answer(reply=b"?what\r\n"), FailureKind.REPLY_ERROR),
     ],

@@ -38,6 +38,7 @@ def test_it_is_what_numbers_depend_on() -> None:
     assert {
         "python", "implementation", "gil", "debug_build", "packages", "system", "kernel",
         "machine", "cpu", "cpus", "cpus_usable", "load_average", "open_files_limit", "port_range",
+        "somaxconn", "tcp_tw_reuse",
     } == set(environment)  # fmt: skip
     assert environment == json.loads(json.dumps(environment, allow_nan=False))
 

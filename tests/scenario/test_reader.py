@@ -51,7 +51,7 @@ def test_everything_asked_is_there() -> None:
         decode_responses = true
         retries = 0
         [server]
-        url = "valkey://h"
+        url = "valkeys://h"
         db = 3
         username = "u"
         client_name = "me"
@@ -78,9 +78,10 @@ def test_everything_asked_is_there() -> None:
         value_size=(64, 1024),
         handshake=(Handshake.SHIPPED, Handshake.MINIMAL),
         decode_responses=(True,),
+        tls=(True,),
     )
     server = scenario.server
-    assert ("valkey://h", 3, "u", "me") == (
+    assert ("valkeys://h", 3, "u", "me") == (
         server.url,
         server.db,
         server.username,

@@ -48,6 +48,8 @@ class Traces:
 def client(endpoint: Endpoint) -> redis.Redis:
     """Make a client over a connection of its own that tries nothing twice."""
     kwargs: dict[str, Any] = endpoint.connection_kwargs()
+    if "path" in kwargs:
+        kwargs["unix_socket_path"] = kwargs.pop("path")
     once = Retry(NoBackoff(), 0)
     return redis.Redis(**kwargs, ssl=endpoint.tls, single_connection_client=True, retry=once)
 

@@ -60,6 +60,7 @@ def test_a_reading_has_every_number() -> None:
         error_replies=5,
         blocked_clients=2,
         evicted_keys=3,
+        errors=(),
     ) == reading_from_info(parse_info(INFO), 77)
 
 
@@ -99,10 +100,21 @@ def test_facts_say_what_does_not_change() -> None:
         connected_slaves=0,
         process_id=4711,
         io_threads=4,
+        tcp_backlog=511,
+        accepts_per_cycle=10,
         tls=True,
         missing=("CLIENT",),
     ) == facts_from_info(
-        parse_info(INFO), tls=True, maxclients=1, io_threads=4, missing=("CLIENT",)
+        parse_info(INFO),
+        settings={
+            "maxclients": 1,
+            "io-threads": 4,
+            "tcp-backlog": 511,
+            "max-new-connections-per-cycle": 10,
+            "max-new-tls-connections-per-cycle": None,
+        },
+        tls=True,
+        missing=("CLIENT",),
     )
 
 
@@ -131,9 +143,22 @@ def test_flavours_are_told_apart(info: dict[str, str], expected: tuple[str | Non
 
 def test_the_configured_maxclients_fills_the_gap() -> None:
     """An INFO without maxclients leaves it to the configuration."""
-    assert 128 == facts_from_info({"redis_version": "6.0"}, maxclients=128).maxclients
+    assert 128 == facts_from_info({"redis_version": "6.0"}, settings={"maxclients": 128}).maxclients
 
 
 def test_info_is_split_at_the_first_colon() -> None:
     """Values may hold colons; titles and empty lines are no fields."""
     assert {"a": "b:c", "d": ""} == parse_info("# Title: x\r\na:b:c\r\n\r\nd:\r\nnothing\r\n")
+
+
+def test_error_replies_are_counted_by_code() -> None:
+    """As INFO's errorstats have them; one that counts none is not known to have none."""
+    none_yet = {"total_error_replies": "0"}
+    info = none_yet | {
+        "errorstat_ERR": "count=3",
+        "errorstat_NOPERM": "count=12",
+        "errorstat_X": "many",
+    }
+    assert (("ERR", 3), ("NOPERM", 12)) == reading_from_info(info, 0).errors
+    assert () == reading_from_info(none_yet, 0).errors
+    assert None is reading_from_info({}, 0).errors

@@ -126,8 +126,8 @@ def look(endpoint: Endpoint) -> tuple[bool, str | None]:
     [
         ("valkey://x.invalid", [False], "valkey://x.invalid:6379/0"),
         ("valkeys://x.invalid", [True], "valkeys://x.invalid:6379/0"),
-        # The scheme decides; no TLS is what is asked for by who does not ask.
-        ("valkeys://x.invalid", [False], "valkeys://x.invalid:6379/0"),
+        ("valkeys://x.invalid", [], "valkeys://x.invalid:6379/0"),
+        ("valkey://x.invalid", [], "valkey://x.invalid:6379/0"),
     ],
 )
 def test_a_url_names_the_one_way(url: str, tls: list[bool], address: str) -> None:
@@ -145,6 +145,7 @@ def test_a_url_names_the_one_way(url: str, tls: list[bool], address: str) -> Non
         ("valkeys://x.invalid", (True, False), "cannot both", "two runs"),
         ("valkey://x.invalid", (True,), "without it", "valkeys://"),
         ("unix:///run/x.sock", (True,), "without it", "valkeys://"),
+        ("valkeys://x.invalid", (False,), "over it", "valkey://"),
     ],
 )
 def test_a_way_the_url_does_not_name_is_refused(

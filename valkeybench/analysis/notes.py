@@ -38,9 +38,10 @@ def run_notes(
         notes.append(
             RunWarning(
                 code="tls_relay",
-                message="no server with TLS was found, so a relay of ours did the TLS: what TLS "
-                "costs the server is not in its figures",
-                remedy="install a valkey-server built with TLS, or name one by VALKEYBENCH_SERVER",
+                message="the server that was run speaks no TLS, so a relay of ours did it: what "
+                "TLS costs the server is not in its figures",
+                remedy="install a valkey-server built with TLS, or name one by VALKEYBENCH_SERVER "
+                "(one named there gives way to no other)",
             )
         )
     if trust is not None and not trust.verify:

@@ -96,11 +96,11 @@ def _mend(kind: FailureKind) -> str:
         FailureKind.MAX_CLIENTS: (
             "raise maxclients on the server, or use a smaller pool or fewer processes"
         ),
-        FailureKind.AUTH: "check user name, password and what the user may do",
+        FailureKind.AUTH: "check user name and password",
         FailureKind.TLS: "check certificates and the server's TLS settings",
         FailureKind.TIMEOUT: (
             "see what keeps the server busy, or allow more time (--socket-timeout)"
         ),
         FailureKind.RESET: "see why the server or something on the way closes connections",
-        FailureKind.REPLY_ERROR: "check the command and the type of its keys",
+        FailureKind.REPLY_ERROR: "check command, type of its keys and what the user may do",
     }[kind]

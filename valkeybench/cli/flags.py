@@ -47,8 +47,10 @@ def takes_flags(
 
 
 def _parameter(field: Field, *, examples: bool) -> inspect.Parameter:
-    is_switch = field.kind.metavar == "BOOL"
-    names = [f"{field.flags[0]}/--no-{field.flags[0][2:]}"] if is_switch else list(field.flags)
+    # One without a metavar can only be switched on.
+    is_switch = field.kind.metavar in ("BOOL", "")
+    both_ways = field.kind.metavar == "BOOL"
+    names = [f"{field.flags[0]}/--no-{field.flags[0][2:]}"] if both_ways else list(field.flags)
     option = typer.Option(
         *names,
         help=_help(field),

@@ -14,7 +14,6 @@ from functools import cache
 from queue import Empty, Full
 from threading import Lock
 from time import perf_counter_ns as clock
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -163,16 +162,16 @@ class _Delayed(_Mixed):
 
     def _connect(self) -> socket.socket:
         sock: socket.socket = super()._connect()
-        sleep(self._ledger.rtt_seconds)
+        self._ledger.travel()
         return sock
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> socket.socket:
         wrapped: socket.socket = super()._wrap_socket_with_ssl(sock)  # type: ignore[misc]  # TLS only
-        sleep(self._ledger.rtt_seconds * tls_round_trips(wrapped))
+        self._ledger.travel(tls_round_trips(wrapped))
         return wrapped
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-        sleep(self._ledger.rtt_seconds)
+        self._ledger.travel()
         super().send_packed_command(*args, **kwargs)
 
 

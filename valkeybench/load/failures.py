@@ -11,7 +11,6 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     MaxConnectionsError,
-    NoPermissionError,
     ResponseError,
 )
 
@@ -33,7 +32,7 @@ def failure_kind(error: BaseException) -> FailureKind:
     text = str(error)
     if isinstance(error, MaxConnectionsError):
         return FailureKind.POOL_EXHAUSTED
-    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
+    if isinstance(error, (AuthenticationError, AuthorizationError)):
         return FailureKind.AUTH
     if isinstance(error, REPLY_ERRORS):
         return FailureKind.REPLY_ERROR

@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, fields
+from time import sleep
 
+from valkeybench.load.punctual import lateness_of_pauses_ns
 from valkeybench.units import SECOND
 
 
@@ -47,8 +49,13 @@ class Ledger(threading.local):
     def __init__(self, shared: Shared, *, rtt_ns: int = 0) -> None:
         self.notes = OpeningNotes()
         self.shared = shared
-        self.rtt_seconds = rtt_ns / SECOND
+        self._rtt_seconds = rtt_ns / SECOND
         """The emulated round trip of the network; 0 is none."""
+        self._late_seconds = shared.pauses_end_late_seconds() if rtt_ns else 0.0
+
+    def travel(self, round_trips: int = 1) -> None:
+        """Wait as long as so many round trips take, no longer by what the system adds to pauses."""
+        sleep(max(self._rtt_seconds * round_trips - self._late_seconds, 0.0))
 
 
 class Shared:
@@ -61,6 +68,14 @@ class Shared:
         self.retries = 0
         self.setup: Counter[str] = Counter()
         self.setup_refused: Counter[str] = Counter()
+        self._late_seconds: float | None = None
+
+    def pauses_end_late_seconds(self) -> float:
+        """Give by how much a pause is late here when nothing else goes on; looked at once."""
+        with self._lock:
+            if self._late_seconds is None:
+                self._late_seconds = lateness_of_pauses_ns() / SECOND
+            return self._late_seconds
 
     def opened(self) -> None:
         """Note that a socket was opened."""

@@ -87,7 +87,7 @@ _FAILURES = {
     FailureKind.CONNECT_TIMEOUT: "connecting took longer than the connect timeout",
     FailureKind.CONNECT_REFUSED: "nobody listens there, or no way to get there",
     FailureKind.MAX_CLIENTS: "the server has as many clients as it allows",
-    FailureKind.AUTH: "the server did not accept user name, password or permission",
+    FailureKind.AUTH: "the server did not accept user name or password",
     FailureKind.TLS: "TLS negotiation failed",
     FailureKind.TIMEOUT: "the reply took longer than the socket timeout",
     FailureKind.RESET: "the connection broke",

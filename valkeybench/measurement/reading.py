@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from valkeybench.units import SECOND
@@ -38,6 +40,8 @@ class ServerReading:
     error_replies: int | None = None
     blocked_clients: int | None = None
     evicted_keys: int | None = None
+    errors: tuple[tuple[str, int], ...] | None = None
+    """Error replies to all clients, by their code (`NOPERM`, `ERR`); older servers do not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,27 @@ class ServerFacts:
     io_threads: int | None = None
     tls: bool = False
     """Whether we speak TLS with it."""
+    tcp_backlog: int | None = None
+    """How many connections may wait to be accepted; the kernel's somaxconn is a limit, too."""
+    accepts_per_cycle: int | None = None
+    """How many of them it takes in at once, before it serves those it has."""
+    tls_accepts_per_cycle: int | None = None
+    """How many over TLS."""
     missing: tuple[str, ...] = ()
     """The commands we asked for and may not use: `INFO`, `CLIENT`, `CONFIG`."""
+
+
+SETTINGS = (
+    "maxclients",
+    "io-threads",
+    "tcp-backlog",
+    "max-new-connections-per-cycle",
+    "max-new-tls-connections-per-cycle",
+)
+"""What to ask of a server's configuration; older servers do not know the last two."""
+
+
+_ERRORS = "errorstat_"
 
 
 def parse_info(text: str) -> dict[str, str]:
@@ -85,20 +108,21 @@ def reading_from_info(info: Mapping[str, object], at_ns: int) -> ServerReading:
         error_replies=_count(info, "total_error_replies"),
         blocked_clients=_count(info, "blocked_clients"),
         evicted_keys=_count(info, "evicted_keys"),
+        errors=_errors(info),
     )
 
 
 def facts_from_info(
     info: Mapping[str, object],
     *,
+    settings: Mapping[str, int | None] = MappingProxyType({}),
     tls: bool = False,
-    maxclients: int | None = None,
-    io_threads: int | None = None,
     missing: tuple[str, ...] = (),
 ) -> ServerFacts:
     """Pick what does not change out of INFO's (or HELLO's) fields.
 
-    `maxclients` is what the configuration says, used when INFO is silent about it.
+    `settings` is what the configuration says, by the names of `SETTINGS`; its `maxclients` is
+    used when INFO is silent about it.
     """
     reported = _count(info, "maxclients")
     return ServerFacts(
@@ -106,14 +130,29 @@ def facts_from_info(
         flavour=_flavour(info),
         mode=_first(info, "server_mode", "redis_mode", "mode"),
         role=_first(info, "role"),
-        maxclients=maxclients if reported is None else reported,
+        maxclients=settings.get("maxclients") if reported is None else reported,
         connected_clients=_count(info, "connected_clients"),
         connected_slaves=_count(info, "connected_slaves"),
         process_id=_count(info, "process_id"),
-        io_threads=io_threads,
+        io_threads=settings.get("io-threads"),
         tls=tls,
+        tcp_backlog=settings.get("tcp-backlog"),
+        accepts_per_cycle=settings.get("max-new-connections-per-cycle"),
+        tls_accepts_per_cycle=settings.get("max-new-tls-connections-per-cycle"),
         missing=missing,
     )
+
+
+def _errors(info: Mapping[str, object]) -> tuple[tuple[str, int], ...] | None:
+    """Read `errorstat_CODE:count=N`; None when the server does not count errors."""
+    if "total_error_replies" not in info:
+        return None
+    found = (
+        (name.removeprefix(_ERRORS), re.fullmatch(r"count=([0-9]{1,18})", str(value)))
+        for name, value in info.items()
+        if name.startswith(_ERRORS)
+    )
+    return tuple((code, int(count[1])) for code, count in found if count)
 
 
 def _flavour(info: Mapping[str, object]) -> Flavour | None:

@@ -25,3 +25,7 @@ class ServerWatch:
     opens_ns: int
     closes_ns: int
     lost: bool = False
+    listen_overflows: int | None = None
+    """Times a full accept queue of the server's machine turned a connection away meanwhile."""
+    listen_drops: int | None = None
+    """Times one was turned away for any reason."""

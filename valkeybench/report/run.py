@@ -11,6 +11,8 @@ from valkeybench.report.document import Callout, Document, Heading, KeyValues, K
 from valkeybench.report.following import next_command
 from valkeybench.report.in_use import in_use_block
 from valkeybench.report.labels import axis_label, labels, short_duration, varied
+from valkeybench.report.loopback import loopback_blocks, loopback_title
+from valkeybench.report.memory import memory_block
 from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_blocks
@@ -47,6 +49,7 @@ def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -
         _time(run, names),
         _opening_cost(run, names),
         _distance(run),
+        _loopback(run),
         _connections(run, names),
         _spread(run, names),
         _in_use(run, names),
@@ -185,8 +188,15 @@ def _distance(run: RunFile) -> Iterable[Block]:
         yield from blocks
 
 
+def _loopback(run: RunFile) -> Iterable[Block]:
+    blocks = list(loopback_blocks(run))
+    if blocks:
+        yield Heading(text=loopback_title(run))
+        yield from blocks
+
+
 def _connections(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
-    blocks = list(connection_blocks(run.cases, names))
+    blocks = [*connection_blocks(run.cases, names), *memory_block(run.connection_costs)]
     if blocks:
         yield Heading(text="Connections")
         yield from blocks

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from valkeybench import __version__
+from valkeybench.measurement.corroboration import corroborated
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
 from valkeybench.results.runfile import (
     CaseRecord,
+    ConnectionCost,
     DataSet,
     Recommendation,
     RunFile,
@@ -23,6 +25,7 @@ from valkeybench.scenario.model import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from valkeybench.measurement.cost import ConnectionCost as MeasuredCost
     from valkeybench.measurement.measurement import Loaded
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.measurement.watch import ServerWatch
@@ -49,6 +52,7 @@ class Book:
     provider: str
     tls_provider: str | None = None
     tls_context: dict[str, int] | None = None
+    connection_costs: Sequence[MeasuredCost] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _data_set: DataSet | None = None
     _cases: dict[int, CaseRecord] = field(default_factory=dict)
@@ -59,6 +63,7 @@ class Book:
         self, trial: Trial, started: datetime, seen: Measurement, watch: ServerWatch
     ) -> TrialRecord:
         """Take a trial in, and give it as it is kept."""
+        seen = corroborated(seen, watch)
         record = trial_record(trial, started.isoformat(timespec="milliseconds"), seen, watch)
         index = trial.case_index
         # Series are large, stay with their trial, and say nothing about the case.
@@ -100,6 +105,7 @@ class Book:
             warnings=list(warnings),
             cases=self.cases(),
             recommendations=list(recommendations),
+            connection_costs=[ConnectionCost(**plain(cost)) for cost in self.connection_costs],
         )
 
     def _case(self, index: int) -> CaseRecord:

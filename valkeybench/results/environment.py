@@ -40,6 +40,8 @@ def read_environment() -> dict[str, Any]:
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "port_range": _port_range(),
+        "somaxconn": _kernel_number("/proc/sys/net/core/somaxconn"),
+        "tcp_tw_reuse": _kernel_number("/proc/sys/net/ipv4/tcp_tw_reuse"),
     }
 
 
@@ -97,6 +99,11 @@ def _cpu_model() -> str | None:
 def _port_range() -> list[int] | None:
     lines = _lines("/proc/sys/net/ipv4/ip_local_port_range")
     return [int(port) for port in lines[0].split()] if lines else None
+
+
+def _kernel_number(path: str) -> int | None:
+    lines = _lines(path)
+    return int(lines[0]) if lines else None
 
 
 def _lines(path: str) -> list[str]:

@@ -180,6 +180,13 @@ class Server(Record):
     """Main-thread CPU over wall time while the load ran: 1.0 is all one thread can give."""
     lost: bool = False
     """The server went away."""
+    errors: dict[str, Count] | None = None
+    """Error replies to all its clients meanwhile, by code; None when it does not count them."""
+    listen_overflows: Count | None = None
+    """Times a full accept queue of this machine turned a new connection away meanwhile, whoever
+    listened; None when the server is elsewhere or the kernel does not tell."""
+    listen_drops: Count | None = None
+    """The same for any reason."""
 
 
 class Trial(Record):
@@ -234,6 +241,29 @@ class DataSet(Record):
     duration_ns: Nanoseconds
 
 
+class ConnectionCost(Record):
+    """Bytes of the server's memory for one connection, found out before the load.
+
+    `used_…` is by `used_memory`, without what a TLS library takes; `allocated_…` is by
+    `allocator_allocated`, which holds it where the two share an allocator (good to a few
+    kilobytes).
+    """
+
+    tls: bool
+    connections: Count
+    """How many were opened to find out; their average is given."""
+    used_fresh: Count | None
+    """Just set up."""
+    used_idle: Count | None
+    """After the server has shrunk its buffers."""
+    allocated_fresh: Count | None
+    """Just set up."""
+    allocated_idle: Count | None
+    """After the server has shrunk its buffers."""
+    note: str
+    """Why figures are missing; empty when none is."""
+
+
 class RunFile(Record):
     """Scenario, environment and every trial of one run."""
 
@@ -248,6 +278,8 @@ class RunFile(Record):
     warnings: list[RunWarning]
     cases: list[CaseRecord]
     recommendations: list[Recommendation]
+    connection_costs: list[ConnectionCost] = Field(default_factory=list)
+    """What a connection costs the server, for plain ones and over TLS as the cases go."""
 
 
 def json_schema() -> dict[str, Any]:

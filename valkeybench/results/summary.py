@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,7 +157,19 @@ def server_record(watch: ServerWatch) -> Server:
         connections_counted=counted,
         cpu_share=_server_cpu_share(watch),
         lost=watch.lost,
+        errors=_errors(before, after),
+        listen_overflows=watch.listen_overflows,
+        listen_drops=watch.listen_drops,
     )
+
+
+def _errors(before: ServerReading, after: ServerReading) -> dict[str, int] | None:
+    """Subtract the error replies, code by code; codes that gained none are left out."""
+    if after.errors is None:
+        return None
+    earlier = dict(before.errors or ())
+    gained = {code: count - earlier.get(code, 0) for code, count in after.errors}
+    return {code: count for code, count in gained.items() if count > 0}
 
 
 def _server_cpu_share(watch: ServerWatch) -> float | None:
@@ -172,7 +185,8 @@ def _server_cpu_share(watch: ServerWatch) -> float | None:
 
 
 def _reading(reading: ServerReading, opens_ns: int) -> Reading:
-    values = plain(reading)
+    values = plain(replace(reading, errors=None))
+    del values["errors"]  # kept as what they grew by
     return Reading(**{**values, "at_ns": reading.at_ns - opens_ns})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from valkeybench.scenario import kinds
+from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.model import (
     Arrivals,
@@ -220,13 +220,19 @@ _SERVER_FIELDS = (
         help="ACL user.", flags=("--user",), panel=Panel.SERVER,
     ),
     Field(
-        section="server", key="password", target="server.password", kind=kinds.secret(),
+        section="server", key="password", target="server.password", kind=passwords.secret(),
         help="Password. Better VALKEYBENCH_PASSWORD or a password file.",
     ),
     Field(
-        section="server", key="password_file", target="server.password", kind=kinds.secret_file(),
+        section="server", key="password_file", target="server.password",
+        kind=passwords.secret_file(),
         help="File whose first line is the password; also VALKEYBENCH_PASSWORD.",
         flags=("--password-file",), panel=Panel.SERVER,
+    ),
+    Field(
+        section="server", key="askpass", target="server.password", kind=passwords.asked_secret(),
+        help="Ask for the password on the terminal, without showing it.", flags=("--askpass",),
+        panel=Panel.SERVER,
     ),
     Field(
         section="server", key="client_name", target="server.client_name", kind=kinds.label(),

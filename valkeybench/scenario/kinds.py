@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.scenario.model import Distribution, Secret, Think
+from valkeybench.scenario.model import Distribution, Think
 from valkeybench.scenario.template import parse_template
 from valkeybench.scenario.word import TemplateError
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -275,42 +275,6 @@ def _existing(metavar: str, what: str, is_there: Callable[[Path], bool]) -> Kind
     return Kind(metavar, convert, {"type": "string"})
 
 
-def secret() -> Kind:
-    """Take a password, never to be repeated in a message."""
-
-    def convert(value: object) -> Secret:
-        if isinstance(value, str):
-            return Secret(encodable(value))
-        raise UnfitError("a password is text", "put it in quotes")
-
-    return Kind("SECRET", convert, {"type": "string"})
-
-
-def secret_file() -> Kind:
-    """Take a file, or a pipe, whose first line is a password.
-
-    Messages do not repeat its path: people give the password itself by mistake.
-    """
-    remedy = "give the path of a file whose first line is the password"
-
-    def convert(value: object) -> Secret:
-        if not isinstance(value, str):
-            raise UnfitError("it is no path", remedy)
-        try:
-            with Path(value).expanduser().open(encoding="utf-8") as file:
-                line = file.readline(_LONGEST_SECRET)
-        except OSError as error:
-            raise UnfitError(f"it cannot be read ({error.strerror})", remedy) from None
-        except (RuntimeError, ValueError):  # nobody's home, a null in the path, not UTF-8
-            raise UnfitError("it cannot be read as text", remedy) from None
-        word = line.removesuffix("\n")
-        if not word:
-            raise UnfitError("its first line is empty", remedy)
-        return Secret(word)
-
-    return Kind("FILE", convert, {"type": "string"})
-
-
 def pinning() -> Kind:
     """Take the CPUs that client and server may use."""
     remedy = "write none, auto, or client=0,server=1"
@@ -334,7 +298,6 @@ _LONGEST_NS = 24 * HOUR
 _RATE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(/\s*(?P<unit>s|min))?")
 _HIGHEST_RATE = 10_000_000
 _LARGEST_VALUE = 512 * 2**20
-_LONGEST_SECRET = 1 << 16
 
 
 def _number(text: str) -> object:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import Problem, ScenarioError
-from valkeybench.scenario import kinds
+from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.model import Scenario
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
     from valkeybench.scenario.field import Field
     from valkeybench.scenario.kinds import Kind
+    from valkeybench.scenario.model import ServerSettings
 
 MOST_CASES = 500
 
+_ONLY_OURS = frozenset({"server.key_type", "server.tls_version", "server.mutual_tls"})
+"""Settings of TLS that a server of our own is started with."""
+
 _VARIABLES = {
     "VALKEYBENCH_URL": ("server.url", kinds.url()),
-    "VALKEYBENCH_PASSWORD": ("server.password", kinds.secret()),
-    "VALKEYBENCH_KEY_PASSWORD": ("server.tls.key_password", kinds.secret()),
+    "VALKEYBENCH_PASSWORD": ("server.password", passwords.secret()),
+    "VALKEYBENCH_KEY_PASSWORD": ("server.tls.key_password", passwords.secret()),
 }
 """Which variable sets what, and of what kind it is."""
 
@@ -74,10 +78,13 @@ def read_scenario(
 
 def _over_tls_if_named(scenario: Scenario, values: Mapping[str, _Given]) -> Scenario:
     """Take TLS for asked where the URL names it and nothing else was said."""
-    url = scenario.server.url or ""
-    if "axes.tls" in values or not url.lower().startswith(("valkeys:", "rediss:")):
+    if "axes.tls" in values or not _names_tls(scenario.server.url or ""):
         return scenario
     return replace(scenario, axes=replace(scenario.axes, tls=(True,)))
+
+
+def _names_tls(url: str) -> bool:
+    return url.lower().startswith(("valkeys:", "rediss:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +156,34 @@ class _Reading:
         if sum(1 for _ in cases) > MOST_CASES:
             self.note(self._source, f"makes more than {MOST_CASES} cases", "vary less at a time")
         self._check_commands(scenario, values)
+        self._check_tls(scenario.server, values)
         tls = scenario.server.tls
         if tls.keyfile and not tls.certfile:
             place = values["server.tls.keyfile"].place
             self.note(place, "a key without its certificate", "give the certificate too")
+
+    def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
+        """Look for settings of TLS that the URL makes mean nothing."""
+        if server.url is None:
+            return
+        for target, given in values.items():
+            if target in _ONLY_OURS:
+                self.note(
+                    given.place,
+                    "is for a server of our own, and a URL names another",
+                    "leave it out; what that server speaks is set there",
+                )
+            # A variable may be set for other runs than this one.
+            elif (
+                target.startswith("server.tls.")
+                and given.place not in _VARIABLES
+                and not _names_tls(server.url)
+            ):
+                self.note(
+                    given.place,
+                    "is for TLS, and the URL names a connection without it",
+                    "write valkeys:// in the URL, or leave it out",
+                )
 
     def _note_unknown(self, section: str, key: str) -> None:
         place = self._place(section, key)

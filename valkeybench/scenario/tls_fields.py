@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from valkeybench.scenario import kinds, trust_kinds
+from valkeybench.scenario import kinds, passwords, trust_kinds
 from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.model import CertReqs, KeyType, TlsVersion
 
@@ -41,7 +41,7 @@ _WHO_WE_ARE_FIELDS = (
     ),
     Field(
         section="server", key="ssl_password_file", target="server.tls.key_password",
-        kind=kinds.secret_file(), flags=("--key-password-file",), panel=Panel.TLS,
+        kind=passwords.secret_file(), flags=("--key-password-file",), panel=Panel.TLS,
         help="File whose first line opens that key; also VALKEYBENCH_KEY_PASSWORD.",
     ),
 )  # fmt: skip

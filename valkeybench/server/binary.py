@@ -48,9 +48,12 @@ def find_server_binary() -> Path:
 def find_tls_binary() -> Path | None:
     """Find a server that speaks TLS: the one we would run anyway, else one on PATH.
 
-    None when there is none. Raises ServerError like `find_server_binary`.
+    None when there is none: one that was asked for gives way to no other, TLS or not, for
+    what it does is what shall be measured. Raises ServerError like `find_server_binary`.
     """
-    candidates = (find_server_binary(), *filter(_is_program, _installed_binaries()))
+    asked = bool(os.environ.get(BINARY_VARIABLE))
+    others = () if asked else filter(_is_program, _installed_binaries())
+    candidates = (find_server_binary(), *others)
     return next((binary for binary in candidates if speaks_tls(binary)), None)
 
 

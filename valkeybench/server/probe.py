@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,10 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from valkeybench.errors import ServerError
+from valkeybench.measurement.cost import ConnectionCost
 from valkeybench.measurement.reading import parse_info
+from valkeybench.server.endpoint import Provider
+from valkeybench.server.serving import TlsProvider
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
+    from valkeybench.measurement.reading import ServerFacts
+    from valkeybench.plan.trial import Plan
     from valkeybench.server.endpoint import Endpoint
+    from valkeybench.server.serving import Serving
 
 _TIMEOUT_S = 5.0
 _POLL_NS = 100 * MILLISECOND
@@ -33,57 +39,107 @@ _STEADY_NS = 1_200 * MILLISECOND
 _LONGEST_NS = 10 * SECOND
 _CHANGE = 0.01
 """What part of the fresh cost is a change."""
+_GIVEN_BACK_NS = 2 * SECOND
+_LEFT = 0.2
+"""What part of the idle cost may be left once all is closed; more is somebody else's."""
+
+_USUAL = 200
+_FEWEST = 10
+"""Fewer are lost in what else goes on in the server."""
+_ENOUGH_FOR_ALLOCATOR = 100
+"""The allocator's figure moves by hundreds of kilobytes by itself."""
+_TLS_LIBRARY = 8 * 1024
+"""The least a TLS session takes; a figure that grew by less does not hold the TLS library's."""
+
+_WORTH_IT_NS = 15 * SECOND
+"""A shorter load is not made to wait for it."""
+
+_TOO_SHORT = f"not looked at before a load of less than {_WORTH_IT_NS // SECOND} s"
+_NOT_PERMITTED = "the server does not let this user use INFO"
+_RELAYED = "a relay of ours does the TLS, and the server's memory knows nothing of it"
+_TOO_FEW = f"the load opens too few connections to tell (fewer than {_FEWEST})"
+_DISTURBED = "the server's memory did not come back afterwards: somebody else was using it"
+_NO_ALLOCATOR = "what the allocator holds is not told, or moves too much for so few connections"
+_APART = "the TLS library's memory is in none of the server's figures"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionCost:
-    """Bytes of the server's memory for one connection of ours, the average of many."""
+def connection_costs(
+    serving: Serving, facts: ServerFacts, plan: Plan
+) -> tuple[ConnectionCost, ...]:
+    """Find out what a connection costs over each way the plan goes; a note where it cannot be.
 
-    connections: int
-    """How many were opened to find out."""
-    tls: bool
-    fresh: int
-    """Just set up, by `used_memory`: what the server itself asked for."""
-    idle: int
-    """After the server has shrunk its buffers, by the same."""
-    allocated_fresh: int | None
-    """Just set up, by `allocator_allocated`, which holds what the TLS library takes as well
-    when the two share an allocator. Good to a few kilobytes; None when the server is silent."""
-    allocated_idle: int | None
-    """After the server has shrunk its buffers, by the same."""
+    Opens no more connections to somebody else's server than the load will, and takes its time
+    only before a load that takes longer.
+    """
+    ways = sorted({case.tls for case in plan.cases})
+    if plan.duration_ns < _WORTH_IT_NS:
+        return tuple(ConnectionCost(tls=tls, note=_TOO_SHORT) for tls in ways)
+    return tuple(_cost_or_note(serving, facts, plan, tls=tls) for tls in ways)
 
 
-def connection_cost(endpoint: Endpoint, *, connections: int = 200) -> ConnectionCost:
+def _cost_or_note(serving: Serving, facts: ServerFacts, plan: Plan, *, tls: bool) -> ConnectionCost:
+    endpoint, connections, note = serving.endpoint(tls=tls), _USUAL, ""
+    if endpoint.provider is Provider.EXTERNAL:
+        connections = min(_USUAL, plan.most_connections)
+    if tls and serving.tls_provider is TlsProvider.RELAY:
+        note = _RELAYED
+    elif "INFO" in facts.missing:
+        note = _NOT_PERMITTED
+    elif connections < _FEWEST:
+        note = _TOO_FEW
+    if note:
+        return ConnectionCost(tls=tls, note=note)
+    try:
+        return connection_cost(endpoint, connections=connections)
+    except ServerError as error:
+        return ConnectionCost(tls=tls, note=error.message)
+
+
+def connection_cost(endpoint: Endpoint, *, connections: int = _USUAL) -> ConnectionCost:
     """Open so many connections, look what that does to the server's memory, and close them.
 
-    Takes some seconds, for the server shrinks what lies idle in its own time; nothing else
-    should be using it. Raises ServerError when the server refuses, goes away or may not be
+    Takes some seconds, for the server shrinks what lies idle in its own time. Where closing
+    them does not give the memory back, somebody else was using the server meanwhile, and
+    nothing is claimed. Raises ServerError when the server refuses, goes away or may not be
     asked for its memory.
     """
+    contexts: list[ssl.SSLContext] = []
     try:
-        with ExitStack() as stack:
-            contexts: list[ssl.SSLContext] = []
-            watching = stack.enter_context(_connected(endpoint, contexts))
+        with _connected(endpoint, contexts) as watching:
             # The first answer grows the buffers of the one who asks.
             _memory(watching)
             _pause(_CRON_NS)
             before = _memory(watching)
-            for _ in range(connections):
-                stack.enter_context(_connected(endpoint, contexts))
-            used = _memory(watching).used
-            _pause(_CRON_NS)
-            fresh = _Memory(used=used, allocated=_memory(watching).allocated)
-            idle = _settled(watching, fresh, change=_CHANGE * (used - before.used))
+            with ExitStack() as stack:
+                for _ in range(connections):
+                    stack.enter_context(_connected(endpoint, contexts))
+                used = _memory(watching).used
+                _pause(_CRON_NS)
+                fresh = _Memory(used=used, allocated=_memory(watching).allocated)
+                idle = _settled(watching, fresh, change=_CHANGE * (used - before.used))
+            undisturbed = _is_given_back(watching, before.used, grown=idle.used - before.used)
     except redis.RedisError as error:
         raise _explained(error, endpoint) from None
-    return ConnectionCost(
-        connections=connections,
+    if not undisturbed:
+        return ConnectionCost(tls=endpoint.tls, connections=connections, note=_DISTURBED)
+    return _cost(endpoint, connections, before, fresh, idle)
+
+
+def _cost(
+    endpoint: Endpoint, connections: int, before: _Memory, fresh: _Memory, idle: _Memory
+) -> ConnectionCost:
+    known = ConnectionCost(
         tls=endpoint.tls,
-        fresh=round((fresh.used - before.used) / connections),
-        idle=round((idle.used - before.used) / connections),
-        allocated_fresh=_each(fresh.allocated, before.allocated, connections),
-        allocated_idle=_each(idle.allocated, before.allocated, connections),
+        connections=connections,
+        used_fresh=round((fresh.used - before.used) / connections),
+        used_idle=round((idle.used - before.used) / connections),
     )
+    allocated = [_each(memory.allocated, before.allocated, connections) for memory in (fresh, idle)]
+    if None in allocated or connections < _ENOUGH_FOR_ALLOCATOR:
+        return replace(known, note=_NO_ALLOCATOR)
+    if endpoint.tls and (allocated[0] or 0) < (known.used_fresh or 0) + _TLS_LIBRARY:
+        return replace(known, note=_APART)
+    return replace(known, allocated_fresh=allocated[0], allocated_idle=allocated[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +165,25 @@ def _settled(watching: _Connection, fresh: _Memory, *, change: float) -> _Memory
     return least
 
 
+def _is_given_back(watching: _Connection, before: int, *, grown: int) -> bool:
+    """Wait for the server to drop what is closed; tell whether it has nearly all of it back."""
+    give_up_at_ns = time.perf_counter_ns() + _GIVEN_BACK_NS
+    while abs(_memory(watching).used - before) > _LEFT * grown:
+        if time.perf_counter_ns() > give_up_at_ns:
+            return False
+        _pause(_POLL_NS)
+    return True
+
+
 def _memory(connection: _Connection) -> _Memory:
     """Ask for the memory; raises RedisError when the server may not or cannot say."""
     connection.send_command("INFO", "memory")
     info = parse_info(str(connection.read_response()))
     if "used_memory" not in info:
         raise redis.ResponseError("INFO says nothing of its memory")
-    allocated = info.get("allocator_allocated")
+    # One that counts nothing itself repeats used_memory.
+    counts = not info.get("mem_allocator", "libc").startswith("libc")
+    allocated = info.get("allocator_allocated") if counts else None
     return _Memory(used=int(info["used_memory"]), allocated=int(allocated) if allocated else None)
 
 

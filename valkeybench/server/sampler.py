@@ -25,6 +25,7 @@ from redis.retry import Retry
 
 from valkeybench.errors import ServerError
 from valkeybench.measurement.reading import (
+    SETTINGS,
     ServerFacts,
     ServerReading,
     facts_from_info,
@@ -94,14 +95,9 @@ class ServerSampler:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""
         # HELLO is open to every user, and tells the version to those who may not use INFO.
         info = self._info() or self._hello()
-        maxclients = None if "maxclients" in info else self._setting("maxclients")
-        io_threads = self._setting("io-threads")
+        settings = {name: self._setting(name) for name in SETTINGS if name not in info}
         return facts_from_info(
-            info,
-            tls=self._endpoint.tls,
-            maxclients=maxclients,
-            io_threads=io_threads,
-            missing=tuple(self._missing),
+            info, settings=settings, tls=self._endpoint.tls, missing=tuple(self._missing)
         )
 
     def read(self) -> ServerReading:

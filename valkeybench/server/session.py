@@ -26,7 +26,7 @@ _SPARE_CLIENTS = 16
 @contextmanager
 def open_server(settings: ServerSettings, *, maxclients_needed: int) -> Iterator[Endpoint]:
     """Give the one way to the server that the URL says, or the plain one to a server of ours."""
-    with open_servers(settings, maxclients_needed=maxclients_needed) as serving:
+    with open_servers(settings, maxclients_needed=maxclients_needed, tls=()) as serving:
         yield serving.endpoint()
 
 
@@ -41,7 +41,8 @@ def open_servers(
     """Give the server to measure: the one the URL names, else a private one while this lasts.
 
     `maxclients_needed` counts the connections the load will hold; only a server of our own is
-    made to take that many. `tls` says which ways the load will go: plain, over TLS, or both;
+    made to take that many. `tls` says which ways the load will go: plain, over TLS, or both
+    (none: whichever there is);
     `offer` what TLS a server of our own shall speak. Such a server's user is the settings',
     its password is not; of their trust it keeps all but whom to trust and who we are.
     Somebody else's server has the one way its URL names. It is not contacted here.
@@ -89,6 +90,12 @@ def _external(settings: ServerSettings, tls: Collection[bool]) -> Serving:
             "--tls",
             "TLS is asked for, and the URL names a connection without it",
             "write valkeys:// in the URL, or leave TLS out",
+        )
+    if False in tls and endpoint.tls:
+        raise ScenarioError.one(
+            "--tls",
+            "no TLS is asked for, and the URL names a connection over it",
+            "write valkey:// in the URL, or leave --tls out",
         )
     return Serving(tls=endpoint) if endpoint.tls else Serving(plain=endpoint)
 

@@ -20,7 +20,7 @@ from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
-from valkeybench.load.places import LocalPlace
+from valkeybench.load.places import open_place
 from valkeybench.load.preflight import check_room
 from valkeybench.load.trust import context_cost
 from valkeybench.measurement.watch import ServerWatch
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from valkeybench.analysis.fitness import Check
+    from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
+    from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Status
@@ -83,6 +85,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     status: Status | None = None
     try:
         with (
+            open_place(scenario.place, scenario.server) as where,
             open_servers(
                 scenario.server,
                 maxclients_needed=plan.most_connections,
@@ -105,7 +108,9 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
-                status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
+                status, stopped_by = _run_trials(
+                    book, serving, sampler, where, output=output, watcher=watcher
+                )
     except ServerError as error:
         if status is None:
             raise
@@ -121,7 +126,11 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 # What was in a server of our own went with it.
                 left_behind=keyspace.left_behind if scenario.server.url else "",
                 relayed=serving.tls_provider is TlsProvider.RELAY,
+                password_shown_to=scenario.place
+                if endpoint.password is not None and where.is_in_clear
+                else None,
             ),
+            *book.lost,
             *health(cases),
         ],
         recommendations=recommend(cases),
@@ -148,31 +157,47 @@ def doctor(scenario: Scenario) -> list[Check]:
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
-def _run_trials(
+def _run_trials(  # noqa: PLR0913 - all that a trial takes
     book: Book,
     serving: Serving,
     sampler: ServerSampler,
+    where: Place,
+    *,
     output: Path | None,
     watcher: Watcher,
 ) -> tuple[Status, ValkeybenchError | None]:
-    """Run every trial in turn; say how that ended, and what stopped it early."""
+    """Run every trial in turn; say how that ended, and what stopped it early.
+
+    A trial whose load is lost is left out and the next one run; two in a row end it.
+    """
+    lost: LoadError | None = None
+    lost_now = False
     try:
         for trial in book.plan.trials:
             watcher.trial_started(trial)
             started = datetime.now(UTC)
-            seen, watch = _run_trial(trial, serving.endpoint(tls=trial.case.tls), sampler)
-            record = book.enter(trial, started, seen, watch)
+            endpoint = serving.endpoint(tls=trial.case.tls)
+            lost_before, lost_now = lost_now, False
+            try:
+                seen, watch, placing = _run_trial(trial, endpoint, sampler, where)
+            except LoadError as error:
+                book.lose(trial, error)
+                lost, lost_now = lost or error, True
+                if lost_before:
+                    return "failed", lost
+                continue
+            record = book.enter(trial, started, seen, watch, placing)
             if output is not None:
                 # Until the last trial is in, whoever reads the file must see it is not whole.
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
                 return "failed", _gone(serving.endpoint())
-    except (LoadError, ServerError) as error:
+    except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
-    return "complete", None
+    return "complete" if lost is None else "failed", lost
 
 
 def _gone(endpoint: Endpoint) -> ServerError:
@@ -183,16 +208,16 @@ def _gone(endpoint: Endpoint) -> ServerError:
 
 
 def _run_trial(
-    trial: Trial, endpoint: Endpoint, sampler: ServerSampler
-) -> tuple[Measurement, ServerWatch]:
+    trial: Trial, endpoint: Endpoint, sampler: ServerSampler, where: Place
+) -> tuple[Measurement, ServerWatch, Placing]:
     """Run one trial between readings of the server."""
     before, connections_before = sampler.read(), sampler.own_connections
-    with LocalPlace().standing_by(trial, endpoint) as load:
+    with where.standing_by(trial, endpoint) as load:
         ready = sampler.read()
         with sampler.watch(_SAMPLE_EVERY_NS) as watching:
             seen = load.run()
     after = sampler.read_if_there()
-    return seen, ServerWatch(
+    watch = ServerWatch(
         before=before,
         ready=ready,
         samples=watching.readings,
@@ -202,3 +227,4 @@ def _run_trial(
         closes_ns=load.window.closes,
         lost=watching.lost or after is None,
     )
+    return seen, watch, load.placing

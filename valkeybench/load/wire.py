@@ -2,7 +2,8 @@
 
 A load process is started by us, from our own interpreter, and talks over pipes nobody
 else holds; that is what makes pickles acceptable here. Passwords travel this way too,
-on purpose and only this way.
+on purpose and only this way. Who carries messages on to another machine carries frames,
+which it neither reads nor shows.
 """
 
 from __future__ import annotations
@@ -38,16 +39,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """When to begin, on the perf_counter clock of this machine."""
+    """When to begin, on the perf_counter clock of the machine that hears it."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What it saw."""
+    """What it saw, and when it began to drive, on the perf_counter clock of its machine."""
 
     measurement: Measurement
+    began: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,29 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unable:
+    """Its machine did not give it what the load needs: what the system said."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A bug: the traceback."""
 
     trace: str
+
+
+class Frame(bytes):
+    """One message, packed. It may hold passwords, so printing it shows its size alone."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show how long it is."""
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
 
 
 _LENGTH = struct.Struct("!Q")
@@ -76,25 +97,50 @@ class _Pickler(pickle.Pickler):
     dispatch_table = {**dispatch_table, Secret: lambda secret: (Secret, (secret.reveal(),))}  # noqa: RUF012 - pickle reads it off the class
 
 
-def send(pipe: BinaryIO, message: object) -> None:
-    """Say something; raises EndOfTalkError when nobody listens any more."""
+def pack(message: object) -> Frame:
+    """Make a frame of a message, passwords in clear."""
     buffer = io.BytesIO()
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(message)
-    body = buffer.getvalue()
+    return Frame(buffer.getvalue())
+
+
+def unpack(frame: bytes) -> Any:
+    """Give the message in a frame."""
+    return pickle.loads(frame)  # noqa: S301 - from our own processes, over pipes or a cluster we trust
+
+
+def send_frame(pipe: BinaryIO, frame: bytes) -> None:
+    """Say something packed; raises EndOfTalkError when nobody listens any more."""
     try:
-        pipe.write(_LENGTH.pack(len(body)) + body)
+        pipe.write(_LENGTH.pack(len(frame)) + frame)
         pipe.flush()
     except (BrokenPipeError, ValueError) as error:
         raise EndOfTalkError from error
 
 
+def receive_frame(pipe: BinaryIO) -> Frame:
+    """Hear the next thing said, packed; raises EndOfTalkError when there is none."""
+    (length,) = _LENGTH.unpack(_read(pipe, _LENGTH.size))
+    return Frame(_read(pipe, length))
+
+
+def send(pipe: BinaryIO, message: object) -> None:
+    """Say something; raises EndOfTalkError when nobody listens any more."""
+    send_frame(pipe, pack(message))
+
+
 def receive(pipe: BinaryIO) -> Any:
     """Hear the next thing said; raises EndOfTalkError when there is none."""
-    header = pipe.read(_LENGTH.size)
-    if len(header) < _LENGTH.size:
-        raise EndOfTalkError
-    (length,) = _LENGTH.unpack(header)
-    body = pipe.read(length)
-    if len(body) < length:
-        raise EndOfTalkError
-    return pickle.loads(body)  # noqa: S301 - from our own process, over our own pipe
+    return unpack(receive_frame(pipe))
+
+
+def _read(pipe: BinaryIO, size: int) -> bytes:
+    """Read exactly so much, also from a pipe without a buffer, which gives what it has."""
+    parts = []
+    while size > 0:
+        part = pipe.read(size)
+        if not part:
+            raise EndOfTalkError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

@@ -13,7 +13,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError, did_you_mean, legible
-from valkeybench.scenario.model import Scenario
+from valkeybench.scenario.model import LOCAL, Scenario
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 
 if TYPE_CHECKING:
@@ -150,6 +150,9 @@ class _Reading:
         if tls.keyfile and not tls.certfile:
             place = values["server.tls.keyfile"].place
             self.note(place, "a key without its certificate", "give the certificate too")
+        if scenario.pin != "none" and scenario.place != LOCAL:
+            place = values["pin"].place
+            self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
 
     def _note_unknown(self, section: str, key: str) -> None:
         place = self._place(section, key)

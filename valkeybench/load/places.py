@@ -144,7 +144,8 @@ class StandingLoad:
         """When samples counted; known once it has run."""
         self.placing = Placing()
         """Who ran which process and what it did; known once it has run."""
-        self._hear_all(Ready, said=1)
+        for _ in self._hear_all(Ready, said=1):
+            pass
 
     def run(self) -> Measurement:
         """Start all processes at one instant and add up what they saw; raises LoadError."""
@@ -157,23 +158,29 @@ class StandingLoad:
         self._hands.tell(
             {worker.name: pack(Start(start + worker.clock_ahead_ns)) for worker in workers}
         )
-        seen: dict[int, Seen] = self._hear_all(Seen, said=2)
+        ahead = {number: worker.clock_ahead_ns for worker in workers for number in worker.processes}
+        total, shares = Measurement(), []
+        # Added up as they come: a thousand of them at once would not fit.
+        for number, seen in self._hear_all(Seen, said=2):
+            total += seen.measurement
+            shares.append(_share(number, seen, began_ns=seen.began - ahead[number] - opens))
         self._hands.finish()
-        self.placing = Placing(workers=workers, shares=tuple(_shares(workers, seen, opens)))
-        return sum((seen[number].measurement for number in sorted(seen)), Measurement())
+        shares.sort(key=lambda share: share.process)
+        self.placing = Placing(workers=workers, shares=tuple(shares))
+        return total
 
-    def _hear_all(self, expected: type, *, said: int) -> dict[int, Any]:
+    def _hear_all(self, expected: type, *, said: int) -> Iterator[tuple[int, Any]]:
         """Hear one thing of every process, in any order; what is not expected is raised."""
-        heard: dict[int, Any] = {}
-        while len(heard) < self._trial.case.processes:
+        missing = self._trial.case.processes
+        while missing:
             for number, what in self._hands.hear(said=said):
                 if isinstance(what, Gone):
                     raise _lost(self._name(number), what)
                 message = unpack(what)
                 if not isinstance(message, expected):
                     raise _stopped(self._name(number), message)
-                heard[number] = message
-        return heard
+                missing -= 1
+                yield number, message
 
     def _name(self, number: int) -> str:
         """Name a process, and who runs it where that is not this machine."""
@@ -190,20 +197,15 @@ def usable_cpus() -> int | None:
     return len(affinity(0)) if affinity else os.cpu_count()
 
 
-def _shares(
-    workers: Iterable[Worker], seen: Mapping[int, Seen], opens: int
-) -> Iterator[ProcessShare]:
-    """Say what each process did, its instants translated to our clock."""
-    ahead = {number: worker.clock_ahead_ns for worker in workers for number in worker.processes}
-    for number, said in sorted(seen.items()):
-        yield ProcessShare(
-            process=number,
-            window_ns=said.measurement.window_ns,
-            completed=said.measurement.completed,
-            failed=said.measurement.failed,
-            cpu_ns=said.measurement.cpu_ns,
-            began_ns=said.began - ahead[number] - opens,
-        )
+def _share(number: int, seen: Seen, *, began_ns: int) -> ProcessShare:
+    return ProcessShare(
+        process=number,
+        window_ns=seen.measurement.window_ns,
+        completed=seen.measurement.completed,
+        failed=seen.measurement.failed,
+        cpu_ns=seen.measurement.cpu_ns,
+        began_ns=began_ns,
+    )
 
 
 def _lost(name: str, gone: Gone) -> LoadError:

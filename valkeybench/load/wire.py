@@ -13,11 +13,15 @@ import pickle
 import struct
 from copyreg import dispatch_table
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
 
 from valkeybench.scenario.model import Secret
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
@@ -93,8 +97,32 @@ class EndOfTalkError(EOFError):
     """The other side has gone."""
 
 
+def _reduce_counts(array: NDArray[Any]) -> tuple[Any, ...]:
+    """Say counters that are mostly zero, as a histogram's are, by those that are not."""
+    filled = np.flatnonzero(array)
+    if array.dtype != np.int64 or 2 * filled.size >= array.size:
+        return cast("tuple[Any, ...]", array.__reduce_ex__(pickle.HIGHEST_PROTOCOL))
+    return _counts, (array.shape, _small(filled), _small(array.ravel()[filled]))
+
+
+def _small(array: NDArray[Any]) -> NDArray[Any]:
+    """Use no more bytes for each number than the least and the largest take."""
+    types = [np.min_scalar_type(edge) for edge in (array.min(initial=0), array.max(initial=0))]
+    return array.astype(np.promote_types(*types))
+
+
+def _counts(shape: tuple[int, ...], filled: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
+    array = np.zeros(shape, np.int64)
+    array.ravel()[filled] = counts
+    return array
+
+
 class _Pickler(pickle.Pickler):
-    dispatch_table = {**dispatch_table, Secret: lambda secret: (Secret, (secret.reveal(),))}  # noqa: RUF012 - pickle reads it off the class
+    dispatch_table = {  # noqa: RUF012 - pickle reads it off the class
+        **dispatch_table,
+        Secret: lambda secret: (Secret, (secret.reveal(),)),
+        np.ndarray: _reduce_counts,
+    }
 
 
 def pack(message: object) -> Frame:

@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from valkeybench.analysis.fitness import Check
+    from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Status
-    from valkeybench.results.runfile import RunFile
+    from valkeybench.results.runfile import RunFile, RunWarning
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
@@ -77,8 +78,9 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     """Measure what a scenario asks for; keep it in `output` after every trial.
 
     Ctrl-C ends it early and keeps the finished trials, marked `interrupted`. So does a
-    server that goes away or a load that fails, marked `failed`. Raises ServerError or
-    ScenarioError when the load cannot even begin, ResultError when it cannot be kept.
+    server that goes away or a load that fails twice in a row, marked `failed`. Raises
+    ServerError, LoadError or ScenarioError when the load cannot even begin, ResultError when
+    it cannot be kept.
     """
     prefix = f"valkeybench:{secrets.token_hex(4)}:"
     plan = make_plan(scenario, key_prefix=prefix)
@@ -120,16 +122,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     finished = book.run_file(
         status,
         warnings=[
-            *run_notes(
-                facts,
-                serving.tls.trust if serving.tls else None,
-                # What was in a server of our own went with it.
-                left_behind=keyspace.left_behind if scenario.server.url else "",
-                relayed=serving.tls_provider is TlsProvider.RELAY,
-                password_shown_to=scenario.place
-                if endpoint.password is not None and where.is_in_clear
-                else None,
-            ),
+            *_notes(scenario, serving, facts, keyspace, where),
             *book.lost,
             *health(cases),
         ],
@@ -138,6 +131,21 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     if output is not None:
         write_run(finished, output)
     return Outcome(finished, stopped_by)
+
+
+def _notes(
+    scenario: Scenario, serving: Serving, facts: ServerFacts, keyspace: Keyspace, where: Place
+) -> list[RunWarning]:
+    """Say what the run could not see, do, or keep to itself."""
+    has_password = serving.endpoint().password is not None
+    return run_notes(
+        facts,
+        serving.tls.trust if serving.tls else None,
+        # What was in a server of our own went with it.
+        left_behind=keyspace.left_behind if scenario.server.url else "",
+        relayed=serving.tls_provider is TlsProvider.RELAY,
+        password_shown_to=scenario.place if has_password and where.is_in_clear else None,
+    )
 
 
 def doctor(scenario: Scenario) -> list[Check]:

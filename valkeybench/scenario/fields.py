@@ -118,7 +118,7 @@ _LOAD_FIELDS = (
     Field(
         section="load", key="place", target="place", kind=kinds.place(),
         help="Where load processes run: local, or the Dask workers of tcp://scheduler:8786.",
-        flags=("--place",), panel=LOAD_PANEL, default="local",
+        flags=("--place",), panel=Panel.LOAD, default="local",
     ),
 )  # fmt: skip
 

@@ -349,7 +349,7 @@ def place() -> Kind:
         if value != LOCAL and not (
             isinstance(value, str) and re.fullmatch(r"(tcp|tls)://[^\s/@?#]+:[0-9]{1,5}", value)
         ):
-            raise UnfitError(f"{_shown(value)} is no place", remedy)
+            raise UnfitError(f"{shown(value)} is no place", remedy)
         return str(value)
 
     return Kind("PLACE", convert, {"type": "string", "examples": [LOCAL, "tcp://host:8786"]})

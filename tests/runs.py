@@ -22,7 +22,9 @@ from valkeybench.results.runfile import (
     CaseRecord,
     Client,
     Interval,
+    Place,
     Prewarm,
+    Process,
     Reading,
     Recommendation,
     RunFile,
@@ -31,6 +33,7 @@ from valkeybench.results.runfile import (
     Summary,
     Tool,
     Trial,
+    Worker,
 )
 from valkeybench.results.summary import phase_summaries, summarise
 from valkeybench.scenario.model import Case, Distribution, Pool, Scenario, Think, plain
@@ -103,6 +106,8 @@ class Wish:
     lost: bool = False
     server: bool = True
     """Whether the server told anything."""
+    place: Place | None = None
+    """Where processes ran, in every repeat; what each did need not add up."""
 
 
 _AXES = {axis.name for axis in fields(Case)}
@@ -134,6 +139,32 @@ def case_record(
         if trials
         else None,
         trials=[trial.record() for trial in trials],
+    )
+
+
+def place_record(
+    *workers: Worker, cpu_shares: Sequence[float] = (0.3, 0.3), began_ms: Sequence[int] = (-500,)
+) -> Place:
+    """Make a place of these workers; processes have these shares of a CPU, and began then."""
+    workers = workers or (Worker(name="local", cpus=8, processes=list(range(len(cpu_shares)))),)
+    began = [began_ms[number % len(began_ms)] for number in range(len(cpu_shares))]
+    return Place(
+        workers=list(workers),
+        processes=[
+            Process(
+                process=number,
+                worker=next(worker.name for worker in workers if number in worker.processes),
+                throughput=1000.0 + number,
+                completed=3000 + 3 * number,
+                failed=0,
+                cpu_ns=round(share * 3 * SECOND),
+                cpu_share=share,
+                began_ns=began[number] * MILLISECOND,
+            )
+            for number, share in enumerate(cpu_shares)
+        ],
+        skew_ns=(max(began) - min(began)) * MILLISECOND,
+        clock_error_ns=max(worker.clock_error_ns for worker in workers),
     )
 
 
@@ -325,6 +356,7 @@ class _Trial:
             client=self._client(),
             server=self._server() if self.wish.server else None,
             handlers=self.handlers,
+            place=self.wish.place,
         )
 
     def _series(self) -> list[Interval]:

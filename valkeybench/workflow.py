@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.health import health
 from valkeybench.analysis.notes import run_notes
@@ -21,7 +20,7 @@ from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
-from valkeybench.load.places import LocalPlace
+from valkeybench.load.places import open_place
 from valkeybench.load.preflight import check_room
 from valkeybench.load.trust import context_cost
 from valkeybench.load.vetting import check_commands
@@ -41,11 +40,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from valkeybench.analysis.fitness import Check
+    from valkeybench.load.keyspace import Keyspace
+    from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
+    from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Status
-    from valkeybench.results.runfile import RunFile
+    from valkeybench.results.runfile import RunFile, RunWarning
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
@@ -79,14 +81,16 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     """Measure what a scenario asks for; keep it in `output` after every trial.
 
     Ctrl-C ends it early and keeps the finished trials, marked `interrupted`. So does a
-    server that goes away or a load that fails, marked `failed`. Raises ServerError or
-    ScenarioError when the load cannot even begin, ResultError when it cannot be kept.
+    server that goes away or a load that fails twice in a row, marked `failed`. Raises
+    ServerError, LoadError or ScenarioError when the load cannot even begin, ResultError when
+    it cannot be kept.
     """
     prefix = f"valkeybench:{secrets.token_hex(4)}:"
     plan = make_plan(scenario, key_prefix=prefix)
     status: Status | None = None
     try:
         with (
+            open_place(scenario.place, scenario.server) as where,
             open_servers(
                 scenario.server,
                 maxclients_needed=plan.most_connections,
@@ -112,7 +116,9 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             )
             with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)
-                status, stopped_by = _run_trials(book, serving, sampler, output, watcher)
+                status, stopped_by = _run_trials(
+                    book, serving, sampler, where, output=output, watcher=watcher
+                )
     except ServerError as error:
         if status is None:
             raise
@@ -122,14 +128,8 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     finished = book.run_file(
         status,
         warnings=[
-            *run_notes(
-                facts,
-                serving.tls.trust if serving.tls else None,
-                # What was in a server of our own went with it.
-                left_behind=keyspace.left_behind if scenario.server.url else "",
-                relayed=serving.tls_provider is TlsProvider.RELAY,
-            ),
-            *failure_notes(cases),
+            *_notes(scenario, serving, facts, keyspace, where),
+            *book.lost,
             *health(cases),
         ],
         recommendations=recommend(cases),
@@ -137,6 +137,21 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     if output is not None:
         write_run(finished, output)
     return Outcome(finished, stopped_by)
+
+
+def _notes(
+    scenario: Scenario, serving: Serving, facts: ServerFacts, keyspace: Keyspace, where: Place
+) -> list[RunWarning]:
+    """Say what the run could not see, do, or keep to itself."""
+    has_password = serving.endpoint().password is not None
+    return run_notes(
+        facts,
+        serving.tls.trust if serving.tls else None,
+        # What was in a server of our own went with it.
+        left_behind=keyspace.left_behind if scenario.server.url else "",
+        relayed=serving.tls_provider is TlsProvider.RELAY,
+        password_shown_to=scenario.place if has_password and where.is_in_clear else None,
+    )
 
 
 def doctor(scenario: Scenario) -> list[Check]:
@@ -156,31 +171,47 @@ def doctor(scenario: Scenario) -> list[Check]:
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
-def _run_trials(
+def _run_trials(  # noqa: PLR0913 - all that a trial takes
     book: Book,
     serving: Serving,
     sampler: ServerSampler,
+    where: Place,
+    *,
     output: Path | None,
     watcher: Watcher,
 ) -> tuple[Status, ValkeybenchError | None]:
-    """Run every trial in turn; say how that ended, and what stopped it early."""
+    """Run every trial in turn; say how that ended, and what stopped it early.
+
+    A trial whose load is lost is left out and the next one run; two in a row end it.
+    """
+    lost: LoadError | None = None
+    lost_now = False
     try:
         for trial in book.plan.trials:
             watcher.trial_started(trial)
             started = datetime.now(UTC)
-            seen, watch = _run_trial(trial, serving.endpoint(tls=trial.case.tls), sampler)
-            record = book.enter(trial, started, seen, watch)
+            endpoint = serving.endpoint(tls=trial.case.tls)
+            lost_before, lost_now = lost_now, False
+            try:
+                seen, watch, placing = _run_trial(trial, endpoint, sampler, where)
+            except LoadError as error:
+                book.lose(trial, error)
+                lost, lost_now = lost or error, True
+                if lost_before:
+                    return "failed", lost
+                continue
+            record = book.enter(trial, started, seen, watch, placing)
             if output is not None:
                 # Until the last trial is in, whoever reads the file must see it is not whole.
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
                 return "failed", _gone(serving.endpoint())
-    except (LoadError, ServerError) as error:
+    except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
-    return "complete", None
+    return "complete" if lost is None else "failed", lost
 
 
 def _gone(endpoint: Endpoint) -> ServerError:
@@ -191,17 +222,17 @@ def _gone(endpoint: Endpoint) -> ServerError:
 
 
 def _run_trial(
-    trial: Trial, endpoint: Endpoint, sampler: ServerSampler
-) -> tuple[Measurement, ServerWatch]:
+    trial: Trial, endpoint: Endpoint, sampler: ServerSampler, where: Place
+) -> tuple[Measurement, ServerWatch, Placing]:
     """Run one trial between readings of the server."""
     before, connections_before = sampler.read(), sampler.own_connections
     doorstep = read_doorstep(endpoint)
-    with LocalPlace().standing_by(trial, endpoint) as load:
+    with where.standing_by(trial, endpoint) as load:
         ready = sampler.read()
         with sampler.watch(_SAMPLE_EVERY_NS) as watching:
             seen = load.run()
     after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
-    return seen, ServerWatch(
+    watch = ServerWatch(
         before=before,
         ready=ready,
         samples=watching.readings,
@@ -213,3 +244,4 @@ def _run_trial(
         listen_overflows=turned_away.listen_overflows,
         listen_drops=turned_away.listen_drops,
     )
+    return seen, watch, load.placing

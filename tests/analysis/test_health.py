@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runs import case_record
+from tests.runs import case_record, place_record
 from valkeybench.analysis.finding import Code
 from valkeybench.analysis.health import health
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.errors import ResultError
+from valkeybench.results.runfile import Worker
 
 if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, RunWarning
+
+THREE: dict[str, Any] = {"cpu_shares": [0.1, 0.2, 0.3]}
 
 TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.SERVER_LOST: (
@@ -26,10 +29,22 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.STARVED: ({"starved": 7}, "7 of 50 handlers"),
     Code.UNFINISHED: ({"unfinished": 300, "max_connections": 50}, "it is 702 µs or more"),
     Code.CLIENT_SATURATED: ({"cpu_share": 0.96}, "96 % of a core"),
+    Code.PROCESS_SATURATED: (
+        {"place": place_record(cpu_shares=[0.2, 0.97])},
+        "process 1 (local) used 97 % of a core, the average one 35 %",
+    ),
     Code.SERVER_SATURATED: ({"server_cpu_share": 0.85}, "85 % of the time"),
     Code.BEHIND_SCHEDULE: (
         {"rate": 900.0, "dropped": 40, "duration_ms": 6000},
         "120 were due and never sent",
+    ),
+    Code.UNEVEN_START: (
+        {"place": place_record(began_ms=[-400, 40])},
+        "40.0 ms late, in a window of 3.00 s",
+    ),
+    Code.CROWDED: (
+        {"place": place_record(Worker(name="w", host="h", cpus=2, processes=[0, 1, 2]), **THREE)},
+        "3 processes shared 2 CPUs (h)",
     ),
     Code.NO_THINK: ({"think": "0", "concurrency": 10}, "do not size from it"),
     Code.POOL_BOUND: ({"in_use": [1] * 11}, "10 of 10 connections"),
@@ -41,6 +56,14 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.EVICTIONS: ({"evicted": 8}, "evicted 24 keys"),
     Code.CONNECTIONS_DISAGREE: ({"connections_counted": 12}, "opened 30 connections, the server"),
 }
+
+
+def two_hosts(cpus: int | None) -> tuple[Worker, Worker]:
+    """Make two machines that share three processes."""
+    return (
+        Worker(name="a", host="one", cpus=cpus, processes=[0, 2]),
+        Worker(name="b", host="two", cpus=cpus, processes=[1]),
+    )
 
 
 def codes(*cases: CaseRecord) -> list[str]:
@@ -99,6 +122,12 @@ def test_each_trouble_is_found_and_measured(code: Code) -> None:
         (Code.FEW_SAMPLES, {"duration_ms": 700}),
         (Code.STARVED, {"fairness": 0.92}),
         (Code.CONNECTIONS_DISAGREE, {"connections_counted": 11, "abandoned": 1}),
+        (Code.PROCESS_SATURATED, {"place": place_record(cpu_shares=[0.2, 0.89])}),
+        (Code.PROCESS_SATURATED, {"place": place_record(cpu_shares=[1.0])}),
+        (Code.PROCESS_SATURATED, {"place": place_record(cpu_shares=[1, 1]), "cpu_share": 0.95}),
+        (Code.UNEVEN_START, {"place": place_record(began_ms=[-400, 30])}),
+        (Code.CROWDED, {"place": place_record(*two_hosts(cpus=2), **THREE)}),
+        (Code.CROWDED, {"place": place_record(*two_hosts(cpus=None), **THREE)}),
         (Code.CONNECTIONS_DISAGREE, {"connections_counted": 3, "server": False}),
     ],
 )
@@ -121,6 +150,23 @@ def test_the_most_important_comes_first_and_nothing_twice() -> None:
     assert len(set(found)) == len(found)
     assert {"blocking-m50-c50", "fair-m50-c50"} == {case for _, case in found}
     assert Code.FAILURES == found[0][0]
+
+
+def test_workers_of_one_machine_share_its_cpus() -> None:
+    """Each sees all of them; together they have no more."""
+    workers = (
+        Worker(name="a", host="one", cpus=2, processes=[0, 2]),
+        Worker(name="b", host="one", cpus=2, processes=[1]),
+    )
+    found = only(Code.CROWDED, case_record(place=place_record(*workers, **THREE)))
+    assert "3 processes shared 2 CPUs (one)" in found.message
+
+
+def test_a_clock_that_may_be_wrong_is_an_uneven_start() -> None:
+    """As long as it can be off, for more than a hundredth of the window."""
+    worker = Worker(name="far", host="far", cpus=8, processes=[0, 1], clock_error_ns=31_000_000)
+    found = only(Code.UNEVEN_START, case_record(place=place_record(worker)))
+    assert "31.0 ms late" in found.message
 
 
 def test_thresholds_can_be_moved() -> None:

@@ -19,25 +19,32 @@ from tests.load.fakes import NOTHING, fake_server, to_commands
 from tests.load.loads import few_handlers, make_trial
 from tests.server.processes import ROOT, is_running, on_linux, run_python, wait_until
 from valkeybench.errors import ExitCode, LoadError, ServerError
-from valkeybench.load.places import LocalPlace
+from valkeybench.load.crew import Crew, Gone
+from valkeybench.load.places import LocalPlace, StandingLoad
 from valkeybench.load.wire import (
     EndOfTalkError,
     Order,
     Ready,
     Seen,
     Start,
+    Unable,
+    pack,
     receive,
     send,
+    unpack,
 )
+from valkeybench.measurement.placing import Worker
 from valkeybench.scenario.model import Secret, Think
 from valkeybench.server.embedded import pick_free_port
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from valkeybench.load.crew import Heard
+    from valkeybench.load.wire import Frame
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.plan.trial import Trial
 
@@ -47,7 +54,8 @@ calm = few_handlers(think=Think(5 * MILLISECOND))
 COORDINATOR = """
 import signal
 from tests.load.loads import few_handlers, make_trial
-from valkeybench.load.places import LocalPlace
+from valkeybench.load.crew import Crew, Gone
+from valkeybench.load.places import LocalPlace, StandingLoad
 from valkeybench.server.endpoint import Endpoint
 trial = make_trial(few_handlers(), lasts_ns=10**12)
 with LocalPlace().standing_by(trial, Endpoint(host="127.0.0.1", port={port})) as load:
@@ -60,6 +68,20 @@ from functools import partial
 from valkeybench.load import process
 from valkeybench.load.threads import ThreadsDriver
 process.make_driver = partial(ThreadsDriver, grace_ns=50_000_000)
+process.main()
+"""
+
+FEW_THREADS = """
+import threading
+from valkeybench.load import process
+from valkeybench.load.threads import ThreadsDriver
+start, started = threading.Thread.start, []
+def start_few(thread):
+    if len(started) == 3:
+        threading.stack_size(1 << 46)
+    started.append(thread)
+    start(thread)
+threading.Thread.start = start_few
 process.main()
 """
 
@@ -196,6 +218,79 @@ def test_a_process_uses_the_cpus_it_is_given_and_the_files_it_may_have(embedded:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_what_each_process_did_is_told_beside_the_sum(embedded: Endpoint) -> None:
+    """Processes in order, all on this machine, begun before the window and adding up to it."""
+    trial = make_trial(replace(calm, processes=3), warmup_ns=100 * MILLISECOND)
+    with LocalPlace().standing_by(trial, embedded) as load:
+        seen = load.run()
+    (worker,) = load.placing.workers
+    assert ("local", None, (0, 1, 2)) == (worker.name, worker.address, worker.processes)
+    assert os.cpu_count() is not None
+    assert 0 < (worker.cpus or 0) <= (os.cpu_count() or 0)
+    shares = load.placing.shares
+    assert [0, 1, 2] == [share.process for share in shares]
+    assert 0 < seen.completed == sum(share.completed for share in shares)
+    assert seen.cpu_ns == sum(share.cpu_ns for share in shares)
+    assert seen.window_ns == sum(share.window_ns for share in shares)
+    began = [share.began_ns for share in shares]
+    assert all(-SECOND < instant < 0 for instant in began)
+    assert max(began) - min(began) == load.placing.skew_ns
+    assert 0 == load.placing.clock_error_ns
+
+
+class Abroad:
+    """Makes believe that the processes of this machine are on one with another clock."""
+
+    def __init__(self, crew: Crew, *, ahead_ns: int) -> None:
+        self.workers = (Worker(name="far", address="tcp://far", host="far", processes=(0,)),)
+        self._crew = crew
+        self._ahead_ns = ahead_ns
+        self.told: list[int] = []
+
+    def compare_clocks(self) -> tuple[Worker, ...]:
+        """Give the other clock."""
+        self.workers = (replace(self.workers[0], clock_ahead_ns=self._ahead_ns),)
+        return self.workers
+
+    def tell(self, frames: Mapping[str, Frame]) -> None:
+        """Translate the start back, as what runs here has our clock."""
+        start = unpack(frames["far"])
+        self.told.append(start.at)
+        self._crew.tell(pack(Start(start.at - self._ahead_ns)))
+
+    def hear(self, *, said: int) -> list[Heard]:
+        """Translate what was seen to the other clock."""
+        heard: list[Heard] = []
+        for number, what in self._crew.hear(said=said):
+            assert not isinstance(what, Gone)
+            message = unpack(what)
+            if isinstance(message, Seen):
+                message = replace(message, began=message.began + self._ahead_ns)
+            heard.append((number, pack(message)))
+        return heard
+
+    def finish(self) -> None:
+        """Let them end."""
+        self._crew.finish()
+
+
+@pytest.mark.parametrize("ahead_ns", [10**15, -(10**15)])
+def test_another_machine_s_clock_is_translated(embedded: Endpoint, ahead_ns: int) -> None:
+    """The start is told in its time, and what it tells is understood in ours."""
+    trial = make_trial(calm, warmup_ns=100 * MILLISECOND)
+    crew = Crew()
+    try:
+        crew.start({0: pack(Order(trial, embedded, 0))})
+        abroad = Abroad(crew, ahead_ns=ahead_ns)
+        load = StandingLoad(trial, abroad)
+        assert 0 < load.run().completed
+    finally:
+        crew.close()
+    assert [load.window.opens - trial.warmup_ns + ahead_ns] == abroad.told
+    (share,) = load.placing.shares
+    assert -SECOND < share.began_ns < 0
+
+
 # --- how it goes badly ---
 
 
@@ -245,12 +340,20 @@ def test_a_process_that_is_killed_is_named(embedded: Endpoint) -> None:
     error = lost(make_trial(case), embedded, kill_second)
     assert "load process 1 ended by signal 9" in error.message
 
-    def kill_first_later() -> None:
-        first = load_processes(os.getpid())[0]
-        threading.Timer(0.2, os.kill, (first, signal.SIGKILL)).start()
 
-    error = lost(make_trial(case, lasts_ns=60 * SECOND), embedded, kill_first_later)
-    assert "load process 0 ended by signal 9" in error.message
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_process_that_is_killed_under_way_is_heard_at_once(
+    embedded: Endpoint, victim: int
+) -> None:
+    """Whichever it is, and long before the others have anything to tell."""
+    case = replace(calm, processes=3)
+
+    def kill_later() -> None:
+        pid = load_processes(os.getpid())[victim]
+        threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+
+    error = lost(make_trial(case, lasts_ns=600 * SECOND), embedded, kill_later)
+    assert f"load process {victim} ended by signal 9" in error.message
 
 
 def test_a_process_that_fails_tells_where(embedded: Endpoint) -> None:
@@ -268,6 +371,48 @@ def test_a_process_that_cannot_even_start_is_quoted(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     error = lost(make_trial(calm), embedded)
     assert "load process 0 ended with exit code 1: ImportError: half installed" in error.message
+
+
+def test_a_machine_without_threads_to_give_is_no_bug_of_ours(
+    embedded: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One message says so, and what to do; no traceback. Here a stack is too large for any."""
+    no_threads = "import threading; threading.stack_size(1 << 46)\n"
+    (tmp_path / "sitecustomize.py").write_text(no_threads)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    error = lost(make_trial(calm), embedded)
+    said = "load process 0 did not get what it needs from its machine: can't start new thread"
+    assert said == error.message
+    assert "fewer handlers" in error.remedy
+
+
+def test_threads_that_run_out_half_way_end_the_process(embedded: Endpoint) -> None:
+    """Handlers that were started already do not keep it."""
+    with load_process("-c", FEW_THREADS) as child:
+        child.say(Order(make_trial(calm, lasts_ns=600 * SECOND), embedded, 0))
+        assert isinstance(child.hear(), Ready)
+        child.say(Start(clock()))
+        assert Unable("can't start new thread") == child.hear()
+        assert (0, b"") == child.end()
+
+
+def test_a_process_that_cannot_be_started_is_named(
+    embedded: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's own words, and no traceback."""
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    error = lost(make_trial(calm), embedded)
+    assert "load process 0 ended before it could be started: No such file" in error.message
+
+
+def test_a_prewarming_process_dies_with_its_coordinator() -> None:
+    """At once: it does not wait for what it has asked a server that never answers."""
+    case = few_handlers(socket_timeout_ns=None, connect_timeout_ns=None)
+    with fake_server(lambda *_: NOTHING) as server, load_process() as child:
+        child.say(Order(make_trial(case), server.endpoint, 0))
+        wait_until(lambda: server.connected)
+        cast("BinaryIO", child.process.stdin).close()
+        assert (0, b"") == child.end()
 
 
 @pytest.mark.parametrize("then", ["signal.pause()", "load.run()"])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import Phase
+from valkeybench.measurement.placing import Placing, ProcessShare, Worker
 from valkeybench.measurement.reading import ServerReading
 from valkeybench.measurement.series import Series
 from valkeybench.measurement.watch import ServerWatch
@@ -20,6 +21,7 @@ from valkeybench.results.summary import (
     intervals,
     jain_index,
     phase_summaries,
+    place_record,
     server_record,
     starved,
     summarise,
@@ -270,3 +272,32 @@ def test_a_server_that_started_anew_has_no_cpu_share() -> None:
     for after, counted in ((anew, 0), (mute, None)):
         server = server_record(watched(samples=(), after=after))
         assert (None, counted) == (server.cpu_share, server.connections_counted)
+
+
+# --- where it ran ---
+
+
+def test_what_each_process_did_is_kept_with_who_ran_it() -> None:
+    """Rates are over the process's own window; the skew is between the first and the last."""
+    workers = (
+        Worker(name="a", address="tcp://a:1", host="h", cpus=2, processes=(0, 2)),
+        Worker(name="b", processes=(1,), clock_ahead_ns=-7, clock_error_ns=9),
+    )
+    shares = tuple(
+        ProcessShare(
+            process=number,
+            window_ns=2 * SECOND,
+            completed=100 * number,
+            failed=number,
+            cpu_ns=number * SECOND,
+            began_ns=-5 * number,
+        )
+        for number in range(3)
+    )
+    place = place_record(Placing(workers=workers, shares=shares))
+
+    assert ["a", "b", "a"] == [process.worker for process in place.processes]
+    assert [0, 50, 100] == [process.throughput for process in place.processes]
+    assert [0, 0.5, 1] == [process.cpu_share for process in place.processes]
+    assert [[0, 2], [1]] == [worker.processes for worker in place.workers]
+    assert (10, 9) == (place.skew_ns, place.clock_error_ns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.cases import PoolLimit, SeenCase, seen
 from valkeybench.analysis.delivery import behind_schedule
 from valkeybench.analysis.finding import Code, Finding, Look
+from valkeybench.analysis.placing import crowded, process_saturated, uneven_start
 from valkeybench.analysis.remedies import (
     less_client_cpu,
     mend_failures,
@@ -66,8 +67,11 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.STARVED: starved,
         Code.UNFINISHED: unfinished,
         Code.CLIENT_SATURATED: client_saturated,
+        Code.PROCESS_SATURATED: process_saturated,
         Code.SERVER_SATURATED: server_saturated,
         Code.BEHIND_SCHEDULE: behind_schedule,
+        Code.UNEVEN_START: uneven_start,
+        Code.CROWDED: crowded,
         Code.NO_THINK: no_think,
         Code.POOL_BOUND: pool_bound,
         Code.REPEATS_DISAGREE: repeats_disagree,

@@ -18,12 +18,18 @@ _NOT_PERMITTED = {
 
 
 def run_notes(
-    facts: ServerFacts, trust: TlsSettings | None, *, left_behind: str, relayed: bool = False
+    facts: ServerFacts,
+    trust: TlsSettings | None,
+    *,
+    left_behind: str,
+    relayed: bool = False,
+    password_shown_to: str | None = None,
 ) -> list[RunWarning]:
     """Say what the server did not permit, whether it was verified, and which keys remain.
 
     `trust` is how TLS was verified, None without TLS; `relayed` says that a relay of ours did
-    the server's TLS. `left_behind` names the keys that could not be removed and why.
+    the server's TLS. `left_behind` names the keys that could not be removed and why, and
+    `password_shown_to` the scheduler that was told the server's password in clear.
     """
     notes = [
         RunWarning(
@@ -50,6 +56,15 @@ def run_notes(
                 code="insecure",
                 message="the server's certificate was not verified (--insecure)",
                 remedy="give its CA with --cacert instead",
+            )
+        )
+    if password_shown_to is not None:
+        notes.append(
+            RunWarning(
+                code="password_in_clear",
+                message=f"the server's password went to the load processes over {password_shown_to}"
+                ", which anybody on the way can read",
+                remedy="run scheduler and workers with TLS and name them by tls://",
             )
         )
     if left_behind:

@@ -100,6 +100,9 @@ class Thresholds:
     sizing_acquires: int = 1000
     """Acquires without which there is no p99.9 to speak of: not one of them lies beyond."""
 
+    uneven_start: float = 0.01
+    """Part of the window a process may miss, or a clock be wrong by: what p99 leaves out."""
+
     failures: float = 0.01
     """Share of failures other than the pool's own that makes a size meaningless."""
 

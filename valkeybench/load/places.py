@@ -1,48 +1,97 @@
-"""Where trials run: in fresh processes of this machine."""
+"""Where trials run: in fresh processes, of this machine or of others, started at one instant."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
-import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter_ns as clock
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
-from valkeybench.errors import LoadError, ServerError
-from valkeybench.load.wire import (
-    Crashed,
-    EndOfTalkError,
-    Order,
-    Ready,
-    Refused,
-    Seen,
-    Start,
-    receive,
-    send,
-)
+from valkeybench.errors import LoadError, ScenarioError, ServerError
+from valkeybench.load.crew import Crew, Gone
+from valkeybench.load.reach import check_reach, scheduler_host
+from valkeybench.load.wire import Crashed, Order, Ready, Refused, Seen, Start, Unable, pack, unpack
 from valkeybench.measurement.measurement import Measurement
+from valkeybench.measurement.placing import Placing, ProcessShare, Worker
 from valkeybench.measurement.recorder import Window
+from valkeybench.scenario.model import LOCAL
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from valkeybench.load.crew import Heard
+    from valkeybench.load.wire import Frame
     from valkeybench.plan.trial import Trial
+    from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint
 
 _LEAD_NS = 50 * MILLISECOND
+_LEAD_EACH_NS = MILLISECOND
 """From saying when to start until the start: time for every process to hear it."""
 
-_SECRETS_IN_ENVIRONMENT = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_KEY_PASSWORD", "VALKEYBENCH_URL")
 
-Talk = Any
+class Place(Protocol):
+    """Somewhere trials can run."""
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Whether passwords on their way to the processes can be read by others."""
+
+    def standing_by(self, trial: Trial, endpoint: Endpoint) -> AbstractContextManager[StandingLoad]:
+        """Start a trial's processes and let them prewarm; leaving ends whatever still runs."""
+
+
+class Hands(Protocol):
+    """A trial's load processes, whoever runs them."""
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """Give who runs which processes."""
+
+    def compare_clocks(self) -> tuple[Worker, ...]:
+        """Give the same workers and how their clocks differ from ours now."""
+
+    def tell(self, frames: Mapping[str, Frame]) -> None:
+        """Say something to all processes of each worker, by its name."""
+
+    def hear(self, *, said: int) -> Iterable[Heard]:
+        """Wait until some process has something new to say, each up to its `said`-th message."""
+
+    def finish(self) -> None:
+        """Let processes that have told all they saw end by themselves."""
+
+
+@contextmanager
+def open_place(address: str, server: ServerSettings) -> Iterator[Place]:
+    """Give the place an address names: this machine, or the workers of a Dask scheduler.
+
+    Raises LoadError when it cannot be reached, and ScenarioError when processes there could
+    not reach the server, or what it takes is not installed.
+    """
+    if address == LOCAL:
+        yield LocalPlace()
+        return
+    check_reach(server, [scheduler_host(address)])
+    try:
+        from valkeybench.load.dask import dask_place  # noqa: PLC0415 - an extra, and heavy
+    except ModuleNotFoundError as error:
+        raise ScenarioError.one(
+            "--place", f"{error.name} is not installed", "pip install 'valkeybench[dask]'"
+        ) from None
+    with dask_place(address, server) as place:
+        yield place
 
 
 class LocalPlace:
-    """Runs each trial in as many fresh processes as its case has, all started together."""
+    """Runs each trial in as many fresh processes as its case has, all on this machine."""
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Pipes between our own processes are nobody else's."""
+        return False
 
     @contextmanager
     def standing_by(self, trial: Trial, endpoint: Endpoint) -> Iterator[StandingLoad]:
@@ -51,112 +100,136 @@ class LocalPlace:
         Raises LoadError when a load process is lost, ServerError when the server does not
         let it prewarm.
         """
-        with ExitStack() as processes:
-            talks = [
-                processes.enter_context(_LoadProcess(Order(trial, endpoint, number)))
-                for number in range(trial.case.processes)
-            ]
-            for talk in talks:
-                talk.hear(Ready)
-            yield StandingLoad(trial, talks)
+        crew = Crew()
+        try:
+            numbers = range(trial.case.processes)
+            crew.start({number: pack(Order(trial, endpoint, number)) for number in numbers})
+            yield StandingLoad(trial, _Own(crew, Worker(name=LOCAL, processes=tuple(numbers))))
+        finally:
+            crew.close()
+
+
+class _Own:
+    """The processes of this machine, whose clock is ours."""
+
+    def __init__(self, crew: Crew, worker: Worker) -> None:
+        self._crew = crew
+        self._worker = replace(worker, cpus=usable_cpus())
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        return (self._worker,)
+
+    def compare_clocks(self) -> tuple[Worker, ...]:
+        return self.workers
+
+    def tell(self, frames: Mapping[str, Frame]) -> None:
+        self._crew.tell(frames[self._worker.name])
+
+    def hear(self, *, said: int) -> Iterable[Heard]:
+        return self._crew.hear(said=said)
+
+    def finish(self) -> None:
+        self._crew.finish()
 
 
 class StandingLoad:
     """A trial whose processes are prewarmed and wait for the start."""
 
-    def __init__(self, trial: Trial, talks: Sequence[_LoadProcess]) -> None:
+    def __init__(self, trial: Trial, hands: Hands) -> None:
+        """Wait until all of them are prewarmed; raises LoadError and ServerError."""
         self._trial = trial
-        self._talks = talks
+        self._hands = hands
         self.window = Window(0, 0)
         """When samples counted; known once it has run."""
+        self.placing = Placing()
+        """Who ran which process and what it did; known once it has run."""
+        for _ in self._hear_all(Ready, said=1):
+            pass
 
     def run(self) -> Measurement:
         """Start all processes at one instant and add up what they saw; raises LoadError."""
-        start = Start(clock() + _LEAD_NS)
-        opens = start.at + self._trial.warmup_ns
+        workers = self._hands.compare_clocks()
+        slowest = max(worker.clock_error_ns for worker in workers)
+        lead = _LEAD_NS + self._trial.case.processes * _LEAD_EACH_NS + 8 * slowest
+        start = clock() + lead
+        opens = start + self._trial.warmup_ns
         self.window = Window(opens, opens + self._trial.duration_ns)
-        for talk in self._talks:
-            talk.tell(start)
-        return sum((talk.hear(Seen).measurement for talk in self._talks), Measurement())
-
-
-class _LoadProcess:
-    """One load process, from order to end. Leaving the context ends it, whatever it is doing."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
-        self._process = subprocess.Popen(
-            # -P: a file called redis.py where the user stands must not become our redis.
-            [sys.executable, "-P", "-m", "valkeybench.load.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            env={k: v for k, v in os.environ.items() if k not in _SECRETS_IN_ENVIRONMENT},
-            start_new_session=True,
+        self._hands.tell(
+            {worker.name: pack(Start(start + worker.clock_ahead_ns)) for worker in workers}
         )
+        ahead = {number: worker.clock_ahead_ns for worker in workers for number in worker.processes}
+        total, shares = Measurement(), []
+        # Added up as they come: a thousand of them at once would not fit.
+        for number, seen in self._hear_all(Seen, said=2):
+            total += seen.measurement
+            shares.append(_share(number, seen, began_ns=seen.began - ahead[number] - opens))
+        self._hands.finish()
+        shares.sort(key=lambda share: share.process)
+        self.placing = Placing(workers=workers, shares=tuple(shares))
+        return total
 
-    def __enter__(self) -> Self:
-        self.tell(self._order)
-        return self
+    def _hear_all(self, expected: type, *, said: int) -> Iterator[tuple[int, Any]]:
+        """Hear one thing of every process, in any order; what is not expected is raised."""
+        missing = self._trial.case.processes
+        while missing:
+            for number, what in self._hands.hear(said=said):
+                if isinstance(what, Gone):
+                    raise _lost(self._name(number), what)
+                message = unpack(what)
+                if not isinstance(message, expected):
+                    raise _stopped(self._name(number), message)
+                missing -= 1
+                yield number, message
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._complaints):
-            if pipe is not None:
-                _close(pipe)
+    def _name(self, number: int) -> str:
+        """Name a process, and who runs it where that is not this machine."""
+        where = ""
+        for worker in self._hands.workers:
+            if number in worker.processes and worker.address is not None:
+                where = f" on worker {worker.name} ({worker.host})"
+        return f"load process {number}{where}"
 
-    def tell(self, message: Talk) -> None:
-        """Say something to it."""
-        try:
-            send(cast("BinaryIO", self._process.stdin), message)
-        except EndOfTalkError:
-            raise self._lost() from None
 
-    def hear(self, expected: type[Talk]) -> Talk:
-        """Wait for what it says next."""
-        try:
-            message = receive(cast("BinaryIO", self._process.stdout))
-        except EndOfTalkError:
-            raise self._lost() from None
-        if isinstance(message, expected):
-            if expected is Seen:
-                self._end_quietly()
-            return message
-        if isinstance(message, Refused):
-            raise ServerError(
-                f"the pool could not be opened before the load ({message.kind}): {message.words}",
+def usable_cpus() -> int | None:
+    """Count the CPUs that processes of ours may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()
+
+
+def _share(number: int, seen: Seen, *, began_ns: int) -> ProcessShare:
+    return ProcessShare(
+        process=number,
+        window_ns=seen.measurement.window_ns,
+        completed=seen.measurement.completed,
+        failed=seen.measurement.failed,
+        cpu_ns=seen.measurement.cpu_ns,
+        began_ns=began_ns,
+    )
+
+
+def _lost(name: str, gone: Gone) -> LoadError:
+    said = f": {gone.words}" if gone.words else ""
+    return LoadError(
+        f"{name} ended {gone.how}{said}",
+        remedy="was it out of memory? Fewer handlers or processes need less",
+    )
+
+
+def _stopped(name: str, message: object) -> LoadError | ServerError:
+    """Make an error of what a process says instead of what it should."""
+    match message:
+        case Refused(kind, words):
+            return ServerError(
+                f"the pool could not be opened before the load ({kind}): {words}",
                 remedy="ask for fewer connections; `valkeybench doctor` shows what is refused",
             )
-        if isinstance(message, Crashed):
-            raise LoadError(
-                f"the load process failed:\n{message.trace}", remedy="please report this"
+        case Unable(words):
+            return LoadError(
+                f"{name} did not get what it needs from its machine: {words}",
+                remedy="use fewer handlers or processes there, or raise what it allows "
+                "(ulimit -u, the memory and pids limits of a container)",
             )
-        raise AssertionError(f"bug: the load process said {message!r}")
-
-    def _end_quietly(self) -> None:
-        """Let a process that has told all it saw end by itself, connections closed."""
-        timer = threading.Timer(_PATIENCE_SECONDS, self._process.kill)
-        timer.start()
-        self._process.wait()
-        timer.cancel()
-
-    def _lost(self) -> LoadError:
-        code = self._process.wait()
-        self._complaints.seek(0)
-        words = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        said = f": {words[-1]}" if words else ""
-        return LoadError(
-            f"load process {self._order.process} ended {how}{said}",
-            remedy="was it out of memory? Fewer handlers or processes need less",
-        )
-
-
-_PATIENCE_SECONDS = 5.0
-
-
-def _close(pipe: IO[bytes]) -> None:
-    with suppress(BrokenPipeError):  # what was still to be said to a process that is gone
-        pipe.close()
+        case Crashed(trace):
+            return LoadError(f"{name} failed:\n{trace}", remedy="please report this")
+    raise AssertionError(f"bug: {name} said {message!r}")

@@ -1,7 +1,8 @@
 """A load process: hears what to do, prewarms, says so, drives its share, tells what it saw.
 
 It is started fresh for each trial, so that no trial inherits connections, garbage or
-warmed-up caches from another. It ends when its coordinator does, however that ends.
+warmed-up caches from another. It ends when its coordinator does, however that ends and
+whatever it is doing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import signal
 import sys
 import threading
 import traceback
-from typing import BinaryIO
+from queue import SimpleQueue
+from time import perf_counter_ns as clock
+from typing import BinaryIO, TypeAlias, cast
 
 from valkeybench.load.driver import make_driver
 from valkeybench.load.failures import failure_kind
@@ -25,33 +28,50 @@ from valkeybench.load.wire import (
     Refused,
     Seen,
     Start,
+    Unable,
     receive,
     send,
 )
 from valkeybench.measurement.recorder import Window
 
+Heard: TypeAlias = Order | Start
+Inbox: TypeAlias = "SimpleQueue[Heard]"
+
 
 def main() -> None:
     """Talk over standard input and output; anything printed goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides when we stop
-    hear = sys.stdin.buffer
     tell = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    message: Seen | Refused | Crashed
+    inbox: Inbox = SimpleQueue()
+    message: Seen | Refused | Unable | Crashed
     try:
-        message = _serve(hear, tell)
+        threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
+        message = _serve(inbox, tell)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the coordinator must hear of it
+        message = _failure(error)
+    try:
+        send(tell, message)
     except EndOfTalkError:
-        return
-    except Exception:  # noqa: BLE001 - whatever it was, the coordinator must hear of it
-        message = Crashed(traceback.format_exc())
-    send(tell, message)
-    if isinstance(message, Seen) and message.measurement.abandoned:
-        # Threads still stuck in a command would keep an ordinary exit waiting.
+        os._exit(0)
+    if isinstance(message, Unable) or (isinstance(message, Seen) and message.measurement.abandoned):
+        # Threads still busy with a command would keep an ordinary exit waiting.
         os._exit(0)
 
 
-def _serve(hear: BinaryIO, tell: BinaryIO) -> Seen | Refused:
-    order: Order = receive(hear)
+def _listen(inbox: Inbox) -> None:
+    """Hand on what the coordinator says; when it says no more it is gone, and so are we."""
+    # Without a buffer, whose lock, held here, would abort the interpreter when it exits.
+    hear = cast("BinaryIO", os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
+    try:
+        while True:
+            inbox.put(receive(hear))
+    except EndOfTalkError:
+        os._exit(0)
+
+
+def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
+    order = cast("Order", inbox.get())
     raise_open_files_limit()
     if order.trial.case.rtt_ns or order.trial.case.rate is not None:
         # Not always: timers without slack cost every command of a client with a timeout.
@@ -64,17 +84,19 @@ def _serve(hear: BinaryIO, tell: BinaryIO) -> Seen | Refused:
     except Exception as error:  # noqa: BLE001 - of the client's making; nothing was measured yet
         return Refused(failure_kind(error).value, str(error))
     send(tell, Ready())
-    start: Start = receive(hear)
-    threading.Thread(target=_die_with_coordinator, args=(hear,), daemon=True).start()
+    start = cast("Start", inbox.get())
     opens = start.at + order.trial.warmup_ns
-    return Seen(driver.drive(Window(opens, opens + order.trial.duration_ns)))
+    began = clock()
+    return Seen(driver.drive(Window(opens, opens + order.trial.duration_ns)), began)
 
 
-def _die_with_coordinator(hear: BinaryIO) -> None:
-    """Wait for the end of what the coordinator says, which is the end of the coordinator."""
-    # Not through the buffer: its lock, held here, would abort the interpreter when it exits.
-    os.read(hear.fileno(), 1)
-    os._exit(1)
+def _failure(error: Exception) -> Unable | Crashed:
+    """Tell what the machine would not give from what is a bug of ours."""
+    # The only thing Python says when the system has no more threads to give.
+    no_threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    if no_threads or isinstance(error, MemoryError):
+        return Unable(str(error) or "out of memory")
+    return Crashed(traceback.format_exc())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_blocks
 from valkeybench.report.phases import phase_block
+from valkeybench.report.processes import processes_block
 from valkeybench.report.schedule import schedule_table
 from valkeybench.report.spread import spread_blocks
 from valkeybench.scenario.model import Scenario
@@ -51,6 +52,7 @@ def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -
         _distance(run),
         _loopback(run),
         _connections(run, names),
+        _processes(run, names),
         _spread(run, names),
         _in_use(run, names),
         _verdict(run, names),
@@ -200,6 +202,13 @@ def _connections(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     if blocks:
         yield Heading(text="Connections")
         yield from blocks
+
+
+def _processes(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    block = processes_block(run.cases, names)
+    if block is not None:
+        yield Heading(text="Processes")
+        yield block
 
 
 def _in_use(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

@@ -25,8 +25,10 @@ from valkeybench.scenario.model import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from valkeybench.errors import LoadError
     from valkeybench.measurement.cost import ConnectionCost as MeasuredCost
     from valkeybench.measurement.measurement import Loaded
+    from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.measurement.watch import ServerWatch
     from valkeybench.plan.trial import Plan, Trial
@@ -55,16 +57,24 @@ class Book:
     connection_costs: Sequence[MeasuredCost] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _data_set: DataSet | None = None
+    lost: list[RunWarning] = field(default_factory=list)
+    """Trials without a result, each with its reason."""
     _cases: dict[int, CaseRecord] = field(default_factory=dict)
     _seen: dict[int, Measurement] = field(default_factory=dict)
     """What the trials of a case saw, added up: a long run must not hold every measurement."""
 
     def enter(
-        self, trial: Trial, started: datetime, seen: Measurement, watch: ServerWatch
+        self,
+        trial: Trial,
+        started: datetime,
+        seen: Measurement,
+        watch: ServerWatch,
+        placing: Placing | None = None,
     ) -> TrialRecord:
         """Take a trial in, and give it as it is kept."""
+        at = started.isoformat(timespec="milliseconds")
         seen = corroborated(seen, watch)
-        record = trial_record(trial, started.isoformat(timespec="milliseconds"), seen, watch)
+        record = trial_record(trial, at, seen, watch, placing)
         index = trial.case_index
         # Series are large, stay with their trial, and say nothing about the case.
         without_series = replace(seen, series=Measurement().series)
@@ -81,6 +91,17 @@ class Book:
             self._data_set = DataSet(
                 keys=loaded.keys, bytes=loaded.size, duration_ns=loaded.lasted_ns
             )
+
+    def lose(self, trial: Trial, error: LoadError) -> None:
+        """Note that a trial gave no result."""
+        self.lost.append(
+            RunWarning(
+                code="trial_lost",
+                message=f"repeat {trial.repeat + 1} gave no result: {error.message}",
+                remedy=error.remedy,
+                case=self._case(trial.case_index).id,
+            )
+        )
 
     def cases(self) -> list[CaseRecord]:
         """Give every case with the trials it has."""
@@ -99,7 +120,11 @@ class Book:
             created=self.created.isoformat(timespec="seconds"),
             status=status,
             environment=read_environment()
-            | {"server": self._server(), "tls_context": self.tls_context},
+            | {
+                "server": self._server(),
+                "tls_context": self.tls_context,
+                "place": self.scenario.place,
+            },
             scenario=plain(self._showable_scenario()),
             data_set=self._data_set,
             warnings=list(warnings),

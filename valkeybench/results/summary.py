@@ -16,11 +16,14 @@ from valkeybench.results.runfile import (
     Interval,
     InUse,
     PhaseSummary,
+    Place,
     Prewarm,
+    Process,
     Reading,
     Server,
     Summary,
     Trial,
+    Worker,
 )
 from valkeybench.scenario.model import plain
 from valkeybench.units import SECOND
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from valkeybench.measurement.histogram import Histogram
     from valkeybench.measurement.measurement import Measurement
+    from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerReading
     from valkeybench.measurement.series import Series
     from valkeybench.measurement.watch import ServerWatch
@@ -43,7 +47,13 @@ STARVED_PART = 10
 do: when a pool starves its waiters, most of them are."""
 
 
-def trial_record(trial: PlannedTrial, started: str, seen: Measurement, watch: ServerWatch) -> Trial:
+def trial_record(
+    trial: PlannedTrial,
+    started: str,
+    seen: Measurement,
+    watch: ServerWatch,
+    placing: Placing | None = None,
+) -> Trial:
     """Keep one trial."""
     return Trial(
         repeat=trial.repeat,
@@ -56,6 +66,7 @@ def trial_record(trial: PlannedTrial, started: str, seen: Measurement, watch: Se
         client=_client(trial, seen),
         server=server_record(watch),
         handlers=list(seen.handlers),
+        place=place_record(placing) if placing is not None else None,
         replies=dict(seen.replies) if trial.tally_replies else None,
     )
 
@@ -170,6 +181,29 @@ def _errors(before: ServerReading, after: ServerReading) -> dict[str, int] | Non
     earlier = dict(before.errors or ())
     gained = {code: count - earlier.get(code, 0) for code, count in after.errors}
     return {code: count for code, count in gained.items() if count > 0}
+
+
+def place_record(placing: Placing) -> Place:
+    """Keep who ran which load process, and what each of them did."""
+    runs = {number: worker.name for worker in placing.workers for number in worker.processes}
+    return Place(
+        workers=[Worker(**plain(worker)) for worker in placing.workers],
+        processes=[
+            Process(
+                process=share.process,
+                worker=runs[share.process],
+                throughput=share.completed * SECOND / share.window_ns if share.window_ns else 0.0,
+                completed=share.completed,
+                failed=share.failed,
+                cpu_ns=share.cpu_ns,
+                cpu_share=share.cpu_ns / share.window_ns if share.window_ns else 0.0,
+                began_ns=share.began_ns,
+            )
+            for share in placing.shares
+        ],
+        skew_ns=placing.skew_ns,
+        clock_error_ns=placing.clock_error_ns,
+    )
 
 
 def _server_cpu_share(watch: ServerWatch) -> float | None:

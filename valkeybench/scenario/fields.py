@@ -22,6 +22,7 @@ from valkeybench.scenario.template import MOST_TOGETHER
 from valkeybench.scenario.tls_fields import TLS_FIELDS
 
 MOST_HANDLERS = 20_000
+MOST_PROCESSES = 10_000
 
 
 def _axis(
@@ -58,7 +59,7 @@ _LOAD_FIELDS = (
         "--concurrency", "-c", section="load", panel=Panel.LOAD, default="50",
     ),
     _axis(
-        "processes", kinds.count("number of processes", most=256),
+        "processes", kinds.count("number of processes", most=MOST_PROCESSES),
         "Application processes, each with its own pool.",
         "--processes", section="load", panel=Panel.LOAD, default="1",
     ),
@@ -127,6 +128,11 @@ _LOAD_FIELDS = (
         section="load", key="pin", target="pin", kind=kinds.pinning(),
         help="CPUs: none, auto, or client=0,server=1 (the server only if it is ours).",
         flags=("--pin",), panel=Panel.MEASURING, default="none",
+    ),
+    Field(
+        section="load", key="place", target="place", kind=kinds.place(),
+        help="Where load processes run: local, or the Dask workers of tcp://scheduler:8786.",
+        flags=("--place",), panel=Panel.LOAD, default="local",
     ),
 )  # fmt: skip
 

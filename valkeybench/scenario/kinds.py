@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.scenario.model import Distribution, Think
+from valkeybench.scenario.model import LOCAL, Distribution, Think
 from valkeybench.scenario.template import parse_template
 from valkeybench.scenario.word import TemplateError
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -291,6 +291,20 @@ def pinning() -> Kind:
         return value
 
     return Kind("PLACE", convert, {"type": "string", "examples": ["auto", "client=0,server=1"]})
+
+
+def place() -> Kind:
+    """Take where load processes run: here, or the address of a Dask scheduler."""
+    remedy = "write local, tcp://host:8786 or tls://host:8786"
+
+    def convert(value: object) -> str:
+        if value != LOCAL and not (
+            isinstance(value, str) and re.fullmatch(r"(tcp|tls)://[^\s/@?#]+:[0-9]{1,5}", value)
+        ):
+            raise UnfitError(f"{shown(value)} is no place", remedy)
+        return str(value)
+
+    return Kind("PLACE", convert, {"type": "string", "examples": [LOCAL, "tcp://host:8786"]})
 
 
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"const": 0}]}

@@ -12,6 +12,9 @@ from valkeybench.units import MILLISECOND, SECOND, compact_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LOCAL = "local"
+"""This machine, as a place for load processes."""
+
 
 class Pool(StrEnum):
     """How handlers come by a connection."""
@@ -347,6 +350,8 @@ class Scenario:
     data_set: bool = True
     tally_replies: bool = False
     pin: str = "none"
+    place: str = LOCAL
+    """Where load processes run: on this machine, or the address of a Dask scheduler."""
     server: ServerSettings = field(default_factory=ServerSettings)
     axes: Axes = field(default_factory=Axes)
 

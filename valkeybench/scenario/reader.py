@@ -13,7 +13,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
-from valkeybench.scenario.model import Scenario
+from valkeybench.scenario.model import LOCAL, Scenario
 from valkeybench.scenario.template import parse_template, type_conflict
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -161,6 +161,9 @@ class _Reading:
         if tls.keyfile and not tls.certfile:
             place = values["server.tls.keyfile"].place
             self.note(place, "a key without its certificate", "give the certificate too")
+        if scenario.pin != "none" and scenario.place != LOCAL:
+            place = values["pin"].place
+            self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
 
     def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
         """Look for settings of TLS that the URL makes mean nothing."""

@@ -301,6 +301,8 @@ def place() -> Kind:
         if value != LOCAL and not (
             isinstance(value, str) and re.fullmatch(r"(tcp|tls)://[^\s/@?#]+:[0-9]{1,5}", value)
         ):
+            if isinstance(value, str) and "@" in value:  # what stands before it may be a password
+                raise UnfitError("a scheduler's address names no user", remedy)
             raise UnfitError(f"{shown(value)} is no place", remedy)
         return str(value)
 

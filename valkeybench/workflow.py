@@ -31,9 +31,8 @@ from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
-from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import TlsProvider
-from valkeybench.server.session import open_server, open_servers
+from valkeybench.server.session import open_watched
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
+    from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
 
 _SAMPLE_EVERY_NS = 250 * MILLISECOND
@@ -91,18 +91,15 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     try:
         with (
             open_place(scenario.place, scenario.server) as where,
-            open_servers(
-                scenario.server,
-                maxclients_needed=plan.most_connections,
-                tls=scenario.axes.tls,
-            ) as serving,
-            ServerSampler(serving.endpoint()) as sampler,
+            open_watched(
+                scenario.server, maxclients_needed=plan.most_connections, tls=scenario.axes.tls
+            ) as (serving, sampler),
         ):
             endpoint = serving.endpoint()
             facts = sampler.facts()
             check_room(plan, facts)
             check_commands(endpoint, scenario, facts)
-            plan = plan.placed(place(scenario.pin, endpoint))
+            plan = plan.placed(place(scenario.pin, endpoint, facts.nodes))
             watcher.planned(plan, endpoint, facts)
             book = Book(
                 scenario,
@@ -161,10 +158,7 @@ def doctor(scenario: Scenario) -> list[Check]:
     """
     server: ServerFacts | ServerError
     try:
-        with (
-            open_server(scenario.server, maxclients_needed=0) as endpoint,
-            ServerSampler(endpoint) as sampler,
-        ):
+        with open_watched(scenario.server, maxclients_needed=0, tls=()) as (_, sampler):
             server = sampler.facts()
     except ServerError as error:
         server = error
@@ -174,7 +168,7 @@ def doctor(scenario: Scenario) -> list[Check]:
 def _run_trials(  # noqa: PLR0913 - all that a trial takes
     book: Book,
     serving: Serving,
-    sampler: ServerSampler,
+    sampler: Watching,
     where: Place,
     *,
     output: Path | None,
@@ -206,7 +200,7 @@ def _run_trials(  # noqa: PLR0913 - all that a trial takes
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(serving.endpoint())
+                return "failed", _gone(serving.endpoint(), sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
@@ -214,15 +208,21 @@ def _run_trials(  # noqa: PLR0913 - all that a trial takes
     return "complete" if lost is None else "failed", lost
 
 
-def _gone(endpoint: Endpoint) -> ServerError:
+def _gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
+    who = f"the server at {endpoint.address}"
+    if endpoint.nodes:
+        who = f"a node of the cluster at {endpoint.address}"
+        try:
+            sampler.read()
+        except ServerError as error:
+            who += f" ({error.message})"
     return ServerError(
-        f"the server at {endpoint.address} went away during the run",
-        remedy="what was measured until then is kept",
+        f"{who} went away during the run", remedy="what was measured until then is kept"
     )
 
 
 def _run_trial(
-    trial: Trial, endpoint: Endpoint, sampler: ServerSampler, where: Place
+    trial: Trial, endpoint: Endpoint, sampler: Watching, where: Place
 ) -> tuple[Measurement, ServerWatch, Placing]:
     """Run one trial between readings of the server."""
     before, connections_before = sampler.read(), sampler.own_connections

@@ -12,6 +12,7 @@ from tests.runs import case_record, run_file
 from valkeybench.analysis.queueing import smallest_pool
 from valkeybench.analysis.sizing import recommend
 from valkeybench.analysis.thresholds import Thresholds
+from valkeybench.results.runfile import Node
 
 if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, Recommendation
@@ -428,3 +429,24 @@ def test_recommendations_fit_into_a_run_file() -> None:
     run = run_file(*cases, recommendations=recommend(cases))
 
     assert run == type(run).model_validate_json(run.model_dump_json(by_alias=True))
+
+
+def test_pools_of_several_nodes_that_were_the_limit_give_no_size() -> None:
+    """The model knows one pool; a single node that serves everything has one."""
+    bound = case_record(max_connections=3, in_use=[1_000, 4_000, 3_000, 2_000])
+
+    def with_nodes(*commands: int) -> CaseRecord:
+        nodes = [
+            Node(
+                address=f"valkey://h:{number}/0", slots=1, commands=count, connections=1,
+                connections_counted=1, open_max=1, in_use=None, moved=0, asked=0,
+                moved_counted=0, asked_counted=0, cpu_share=None,
+            )
+            for number, count in enumerate(commands)
+        ]  # fmt: skip
+        return bound.model_copy(update={"nodes": nodes})
+
+    several = only(with_nodes(5, 5, 0))
+    assert ("no_size", None) == (several.verdict, several.max_connections)
+    assert "the pools of 2 nodes were the limit" in several.reason.lower()
+    assert "size" == only(with_nodes(10, 0, 0)).verdict == only(bound).verdict

@@ -18,12 +18,12 @@ from valkeybench.errors import ServerError
 from valkeybench.scenario.model import Secret
 from valkeybench.server import cluster as module
 from valkeybench.server.cluster import (
-    SLOTS,
     ClusterNode,
     embedded_cluster,
     pick_cluster_port,
 )
 from valkeybench.server.endpoint import Endpoint, Provider
+from valkeybench.server.topology import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

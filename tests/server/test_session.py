@@ -22,7 +22,7 @@ from valkeybench.scenario.model import (
     TlsVersion,
 )
 from valkeybench.server.endpoint import Provider
-from valkeybench.server.session import open_server, open_servers
+from valkeybench.server.session import open_servers
 
 if TYPE_CHECKING:
     from valkeybench.server.endpoint import Endpoint
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def test_without_a_url_a_private_server_runs_as_long_as_needed() -> None:
     """It listens to the settings that make sense for it, and has a password of its own."""
     settings = ServerSettings(db=3, client_name="me", username="joe", password=Secret("theirs"))
-    with open_server(settings, maxclients_needed=50) as endpoint:
+    with open_servers(settings, maxclients_needed=50) as serving:
+        endpoint = serving.endpoint()
         traces = traces_of(endpoint)
         assert (Provider.EMBEDDED, 3, "me") == (
             endpoint.provider,
@@ -49,8 +50,8 @@ def test_without_a_url_a_private_server_runs_as_long_as_needed() -> None:
 def test_a_private_server_takes_all_we_need_and_some_more() -> None:
     """The load's connections are not all: we look on, too."""
     with (
-        open_server(ServerSettings(), maxclients_needed=10_500) as endpoint,
-        closing(client(endpoint)) as asking,
+        open_servers(ServerSettings(), maxclients_needed=10_500) as serving,
+        closing(client(serving.endpoint())) as asking,
     ):
         assert 10_500 < int(str(asking.config_get("maxclients")["maxclients"]))
 
@@ -58,7 +59,8 @@ def test_a_private_server_takes_all_we_need_and_some_more() -> None:
 def test_with_a_url_nothing_is_started_and_nobody_is_asked() -> None:
     """The endpoint is the URL's, reachable or not."""
     settings = ServerSettings(url="valkey://no.such.invalid:1/2")
-    with open_server(settings, maxclients_needed=1) as endpoint:
+    with open_servers(settings, maxclients_needed=1) as serving:
+        endpoint = serving.endpoint()
         assert "valkey://no.such.invalid:1/2" == endpoint.address
         assert (Provider.EXTERNAL, None) == (endpoint.provider, endpoint.pid)
 
@@ -67,7 +69,7 @@ def test_a_bad_url_is_refused_on_entering() -> None:
     """The scenario is wrong before anything begins."""
     with (
         pytest.raises(ScenarioError),
-        open_server(ServerSettings(url="nonsense"), maxclients_needed=1),
+        open_servers(ServerSettings(url="nonsense"), maxclients_needed=1),
     ):
         pytest.fail("it was opened")
 

@@ -27,7 +27,8 @@ class LatencyLine:
     """The fitted line `response p50 = base + round_trips x rtt` of cases alike but for rtt.
 
     `points` are (rtt, response p50) in nanoseconds; `counted` is the number of round trips
-    counted on the way, None when a connection was opened for some commands only.
+    counted on the way, None when a connection was opened for some commands only, or several for
+    one, as an unpooled client of a cluster does.
     """
 
     axes: dict[str, object]
@@ -83,7 +84,7 @@ def _counted(cases: Sequence[SeenCase]) -> float | None:
     if case.pool.is_pooled:
         return 1.0
     setup = case.summary.connections.setup_round_trips
-    if setup is None or Phase.CONNECT not in case.summary.phases:
+    if setup is None or Phase.CONNECT not in case.summary.phases or case.record.nodes is not None:
         return None
     tls = case.summary.connections.tls_round_trips or 0.0
     return 1.0 + tls + setup + 1.0

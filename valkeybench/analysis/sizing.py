@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 _PREFERRED = (Pool.RAISING, Pool.FAIR, Pool.BLOCKING)
 """Of pools of the same size that say as much, the last of these is read."""
 
+_SEVERAL = 2
+"""Nodes from which a cluster's load has several pools."""
+
 
 def recommend(
     cases: Sequence[CaseRecord], limits: Thresholds | None = None
@@ -134,10 +137,23 @@ def _causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]
         Code.STARVED: starved(look),
         Code.CLIENT_SATURATED: client_saturated(look),
         Code.SERVER_SATURATED: server_saturated(look),
+        Code.POOL_BOUND: _several_pools_bound(case, limits),
         Code.REPEATS_DISAGREE: _other_loads(case, limits),
         Code.FEW_SAMPLES: _few_acquires(case, limits),
     }
     return ((code, finding) for code, finding in found.items() if finding is not None)
+
+
+def _several_pools_bound(case: SeenCase, limits: Thresholds) -> Finding | None:
+    """Find that the pools of several nodes were the limit; no model here is of several."""
+    busy = sum(node.commands > 0 for node in case.record.nodes or ())
+    if busy < _SEVERAL or not case.is_pool_bound(limits):
+        return None
+    return Finding(
+        f"the pools of {busy} nodes were the limit, and what each of them needs cannot be"
+        " modelled from all together",
+        f"try a larger one (--max-conn {2 * (case.max_connections or 1)})",
+    )
 
 
 def _few_acquires(case: SeenCase, limits: Thresholds) -> Finding | None:

@@ -6,7 +6,7 @@ An `Asker` is what a handler calls for each command. Its lease holds the instant
 from __future__ import annotations
 
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -244,7 +244,7 @@ class Tallied:
         self.replies: dict[str, int] = {}
 
     @property
-    def lease(self) -> Lease:
+    def lease(self) -> Instants:
         """Give the lease of the one that asks."""
         return self._asker.lease
 
@@ -262,7 +262,25 @@ def _as_pool(lease: Lease) -> Any:
     return lease
 
 
-Asker = SharedClient | SuccessiveClients | NoPool | Batching | Tallied
+class Instants(Protocol):
+    """What a lease says of the command just sent."""
+
+    held: int
+    replied: int
+    opened: bool
+    seen: int
+    commands: int
+
+
+class Asker(Protocol):
+    """What a handler calls for each command; its lease holds the instants."""
+
+    @property
+    def lease(self) -> Instants:
+        """Give what noted the instants."""
+
+    def ask(self, *command: Any) -> Any:
+        """Send one command and give its reply."""
 
 
 def make_asker(

@@ -11,6 +11,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     MaxConnectionsError,
+    RedisClusterException,
     ResponseError,
 )
 
@@ -29,6 +30,8 @@ def failure_kind(error: BaseException) -> FailureKind:
     By type where redis-py has one, by its wording where it has not: a blocking pool's
     timeout is a bare ConnectionError, and so is a server that is full.
     """
+    if isinstance(error, RedisClusterException) and error.__cause__ is not None:
+        error = error.__cause__  # why no node of a cluster could be asked for the others
     text = str(error)
     if isinstance(error, MaxConnectionsError):
         return FailureKind.POOL_EXHAUSTED

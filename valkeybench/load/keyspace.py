@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.exceptions import RedisClusterException
 
 from valkeybench.errors import ServerError
 from valkeybench.load.asking import client_settings, connection_class
+from valkeybench.load.cluster import make_cluster
 from valkeybench.load.ledger import Ledger, Shared
 from valkeybench.measurement.measurement import Loaded
 from valkeybench.plan.dataset import keys_touched, writes
-from valkeybench.plan.trial import key_prefixes
-from valkeybench.scenario.model import Case, Handshake
+from valkeybench.plan.trial import key_prefixes, under
+from valkeybench.scenario.model import Case, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from valkeybench.scenario.model import Scenario
+    from valkeybench.scenario.model import Scenario, Values
     from valkeybench.server.endpoint import Endpoint
 
+    AnyClient = redis.Redis | redis.RedisCluster
     Commands = Iterable[tuple[str, ...]]
+
+_ERRORS = (redis.RedisError, RedisClusterException)
+"""What redis-py raises; the second is of the cluster client alone, and not one of the first."""
 
 _TOGETHER = 1000
 """Commands in one pipeline: a few milliseconds of a server's time."""
@@ -49,18 +56,20 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
     it is said in the Keyspace, for whoever reports.
     """
     keyspace = Keyspace()
-    prefixes = key_prefixes(scenario, prefix)
-    client = open_client(endpoint)
+    prefixes = [prefix for _, prefix in _prefixes(scenario, prefix)]
+    client = _client(endpoint)
     try:
         if scenario.data_set:
             keyspace.loaded = _load(client, scenario, prefix)
         yield keyspace
     finally:
-        try:
-            for each in prefixes.values():
-                _remove(client, keys_touched(scenario.commands, prefix=each))
-        except redis.RedisError as error:
-            keyspace.left_behind = f"those beginning with {prefix}: {error}"
+        touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
+        remove = _remove_from_nodes if endpoint.nodes else _remove
+        trouble = remove(client, chain.from_iterable(touched))
+        if trouble:
+            keyspace.left_behind = f"those beginning with {prefix}: {trouble}"
+        if isinstance(client, redis.RedisCluster):
+            client.disconnect_connection_pools()
         client.close()
 
 
@@ -75,12 +84,29 @@ def open_client(endpoint: Endpoint) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def _load(client: redis.Redis, scenario: Scenario, prefix: str) -> Loaded:
+def _client(endpoint: Endpoint) -> AnyClient:
+    """Make a client that reaches every key: of all nodes, when it is a cluster."""
+    if not endpoint.nodes:
+        return open_client(endpoint)
+    case = Case(pool=Pool.RAISING, handshake=Handshake.MINIMAL)
+    try:
+        return make_cluster(case, endpoint, Ledger(Shared())).make_client()
+    except _ERRORS as error:
+        raise ServerError(f"{endpoint.address}: the cluster cannot be used: {error}") from None
+
+
+def _prefixes(scenario: Scenario, prefix: str) -> list[tuple[int | Values, str]]:
+    """Give every beginning of keys, with the size of the values under it."""
+    by_size = key_prefixes(scenario, prefix).items()
+    return [(size, under(each, keys)) for keys in scenario.axes.keys for size, each in by_size]
+
+
+def _load(client: AnyClient, scenario: Scenario, prefix: str) -> Loaded:
     keys = size = 0
     begun = clock()
     sending = _Sending(client)
     try:
-        for value_size, each in key_prefixes(scenario, prefix).items():
+        for value_size, each in _prefixes(scenario, prefix):
             for _, commands in writes(
                 scenario.commands,
                 seed=f"{scenario.seed}/data",
@@ -90,7 +116,7 @@ def _load(client: redis.Redis, scenario: Scenario, prefix: str) -> Loaded:
                 keys += 1
                 size += sending.add(commands)
         sending.send()
-    except redis.RedisError as error:
+    except _ERRORS as error:
         raise ServerError(
             f"the keys that the commands read could not be written: {error}",
             remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
@@ -102,8 +128,8 @@ def _load(client: redis.Redis, scenario: Scenario, prefix: str) -> Loaded:
 class _Sending:
     """Sends commands in pipelines: neither too many at once nor too much."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._pipeline = client.pipeline(transaction=False)
+    def __init__(self, client: AnyClient) -> None:
+        self._pipeline: Any = client.pipeline(transaction=False)
         self._size = 0
 
     def add(self, commands: Commands) -> int:
@@ -123,9 +149,32 @@ class _Sending:
         self._size = 0
 
 
-def _remove(client: redis.Redis, keys: Iterable[str]) -> None:
+def _remove(client: AnyClient, keys: Iterable[str]) -> str:
+    """Remove keys; give why they could not be, or nothing."""
+    try:
+        for some in _batches(keys):
+            client.unlink(*some)
+    except _ERRORS as error:
+        return str(error)
+    return ""
+
+
+def _remove_from_nodes(client: Any, keys: Iterable[str]) -> str:
+    """Remove keys node by node: one that is gone must not keep them on the others."""
+    trouble: dict[str, str] = {}
     for some in _batches(keys):
-        client.unlink(*some)
+        by_node = defaultdict(list)
+        for key in some:
+            by_node[client.get_node_from_key(key).name].append(key)
+        for node in by_node.keys() - trouble.keys():
+            pipeline = client.pipeline()
+            for key in by_node[node]:
+                pipeline.unlink(key)
+            try:
+                pipeline.execute()
+            except _ERRORS as error:
+                trouble[node] = str(error)
+    return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -58,6 +58,20 @@ class Ledger(threading.local):
         sleep(max(self._rtt_seconds * round_trips - self._late_seconds, 0.0))
 
 
+class NodeLedger:
+    """One node's share of a process's notes; what it counts is counted for the process as well."""
+
+    def __init__(self, whole: Ledger) -> None:
+        self._whole = whole
+        self.shared = NodeShared(whole.shared)
+        self.travel = whole.travel
+
+    @property
+    def notes(self) -> OpeningNotes:
+        """Give the notes of the thread that asks."""
+        return self._whole.notes
+
+
 class Shared:
     """Connections open now and at most, what they said, and retries: over all threads."""
 
@@ -102,3 +116,41 @@ class Shared:
         """Note that redis-py tried a command again."""
         with self._lock:
             self.retries += 1
+
+
+class NodeShared(Shared):
+    """The same of one node; passes everything on to the whole process's."""
+
+    def __init__(self, whole: Shared) -> None:
+        super().__init__()
+        self._whole = whole
+        self.connections = 0
+        """How many were opened in all."""
+        self.moved = 0
+        self.asked = 0
+
+    def opened(self) -> None:
+        """Note that a socket was opened."""
+        super().opened()
+        with self._lock:
+            self.connections += 1
+        self._whole.opened()
+
+    def closed(self) -> None:
+        """Note that a socket was closed."""
+        super().closed()
+        self._whole.closed()
+
+    def asked_in_setup(self, command: str) -> None:
+        """Note that a new connection sent a set-up command."""
+        self._whole.asked_in_setup(command)
+
+    def refused_in_setup(self, command: str) -> None:
+        """Note that the server answered a set-up command with an error."""
+        self._whole.refused_in_setup(command)
+
+    def redirected(self, *, for_good: bool) -> None:
+        """Note that the node sent a command to another one: with MOVED for good, with ASK once."""
+        with self._lock:
+            self.moved += for_good
+            self.asked += not for_good

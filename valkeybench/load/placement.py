@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 from valkeybench.errors import ScenarioError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from valkeybench.measurement.reading import ServerFacts
     from valkeybench.server.endpoint import Endpoint
 
 
-def place(pin: str, endpoint: Endpoint) -> frozenset[int] | None:
+def place(pin: str, endpoint: Endpoint, nodes: Iterable[ServerFacts] = ()) -> frozenset[int] | None:
     """Put our own server where `pin` says, and give the CPUs for load processes; None is any.
 
-    `auto` gives the server the last CPU and the load all others. Raises ScenarioError when
+    `auto` gives the server the last CPU and the load all others; `nodes` are the servers of a
+    cluster, which share what the server gets. Raises ScenarioError when
     this machine cannot do it.
     """
     if pin == "none":
@@ -28,7 +32,9 @@ def place(pin: str, endpoint: Endpoint) -> frozenset[int] | None:
         listed = ", ".join(map(str, usable))
         raise ScenarioError.one("--pin", f"there is no CPU {unknown[0]} to use", f"use {listed}")
     if "server" in sides and endpoint.pid is not None:
-        os.sched_setaffinity(endpoint.pid, sides["server"])
+        others = (node.process_id for node in nodes)
+        for pid in {endpoint.pid, *filter(None, others)}:
+            os.sched_setaffinity(pid, sides["server"])
     return sides.get("client")
 
 

@@ -26,21 +26,15 @@ def check_room(plan: Plan, facts: ServerFacts) -> None:
 
     Raises ScenarioError with all that stands in the way.
     """
-    problems = []
-    needed = plan.most_connections + _WATCHERS
-    if facts.maxclients is not None:
-        free = facts.maxclients - max((facts.connected_clients or 1) - 1, 0)
-        if needed > free:
-            problems.append(
-                Problem(
-                    "connections",
-                    f"{needed} are needed and the server has room for {free} "
-                    f"(maxclients {facts.maxclients})",
-                    "ask for a smaller --max-conn, --concurrency or --processes, "
-                    "or raise maxclients on the server",
-                )
-            )
-    files = max(case.most_connections // case.processes for case in plan.cases) + _OTHER_FILES
+    # A pool for each node of a cluster: every one of them must have room for a whole pool.
+    problems = [
+        problem
+        for server in facts.nodes or (facts,)
+        if (problem := _no_room(plan.most_connections + _WATCHERS, server))
+    ]
+    pools = max(len(facts.nodes), 1)
+    per_process = max(case.most_connections // case.processes for case in plan.cases)
+    files = per_process * pools + _OTHER_FILES
     limit = open_files_limit()
     if limit is not None and files > limit:
         problems.append(
@@ -52,6 +46,21 @@ def check_room(plan: Plan, facts: ServerFacts) -> None:
         )
     if problems:
         raise ScenarioError(problems)
+
+
+def _no_room(needed: int, facts: ServerFacts) -> Problem | None:
+    if facts.maxclients is None:
+        return None
+    free = facts.maxclients - max((facts.connected_clients or 1) - 1, 0)
+    if needed <= free:
+        return None
+    who = f"cluster node {facts.address}" if facts.address else "the server"
+    return Problem(
+        "connections",
+        f"{needed} are needed and {who} has room for {free} (maxclients {facts.maxclients})",
+        "ask for a smaller --max-conn, --concurrency or --processes, "
+        "or raise maxclients on the server",
+    )
 
 
 def open_files_limit() -> int | None:

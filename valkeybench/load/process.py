@@ -78,8 +78,8 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
         be_punctual()
     if order.trial.pin is not None:
         os.sched_setaffinity(0, order.trial.pin)
-    driver = make_driver(order.trial, order.endpoint, process=order.process)
     try:
+        driver = make_driver(order.trial, order.endpoint, process=order.process)
         driver.prewarm()
     except Exception as error:  # noqa: BLE001 - of the client's making; nothing was measured yet
         return Refused(failure_kind(error).value, str(error))

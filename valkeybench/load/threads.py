@@ -9,6 +9,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.asking import Tallied, arguments, make_asker, make_pool
+from valkeybench.load.cluster import make_cluster
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.ledger import Ledger, Shared
@@ -29,9 +30,9 @@ from valkeybench.scenario.model import Think
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from valkeybench.load.asking import Asker
+    from valkeybench.load.asking import AnyPool, Asker
     from valkeybench.load.pace import Pace
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
@@ -62,7 +63,12 @@ class ThreadsDriver:
         self._process = process
         self._ledger = Ledger(Shared(), rtt_ns=trial.case.rtt_ns)
         case = trial.case
-        self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
+        self._cluster = make_cluster(case, endpoint, self._ledger) if endpoint.nodes else None
+        self._pool = (
+            make_pool(case, endpoint, self._ledger)
+            if case.pool.is_pooled and not endpoint.nodes
+            else None
+        )
         # Drawn before anybody waits for us: a table of large batches takes its time.
         self._table = [
             arguments(request)
@@ -78,34 +84,32 @@ class ThreadsDriver:
 
     def prewarm(self) -> None:
         """Open every connection of the pool before the load; raises what redis-py raises."""
-        if self._pool is None or not self._trial.prewarm:
+        if not self._trial.prewarm:
             return
         begun = clock()
         self._ledger.notes.take()
         taken = []
         try:
-            for _ in range(self._pool.max_connections):
-                connection: Any = self._pool.get_connection()
-                connection.opening_ns = 0
-                taken.append(connection)
-                self._prewarm_rows.append(self._ledger.notes.take())
+            for pool in self._pools():
+                for _ in range(pool.max_connections):
+                    connection: Any = pool.get_connection()
+                    connection.opening_ns = 0
+                    taken.append((pool, connection))
+                    self._prewarm_rows.append(self._ledger.notes.take())
         finally:
-            for connection in taken:
-                self._pool.release(connection)
+            for pool, connection in taken:
+                pool.release(connection)
         self._prewarm_ns = clock() - begun
+
+    def _pools(self) -> Sequence[AnyPool]:
+        """Give the pools all handlers share: one, one for each node of a cluster, or none."""
+        if self._cluster is not None:
+            return self._cluster.pools()
+        return () if self._pool is None else (self._pool,)
 
     def drive(self, window: Window) -> Measurement:
         """Send until the window closes, and give what was seen in it."""
-        pool = self._pool
-        arrivals_open = self._trial.case.rate is not None
-        recorder = (
-            Recorder(window, capacity=None, arrivals_open=arrivals_open)
-            if pool is None
-            else Recorder(
-                window, capacity=pool.max_connections, in_use=pool.in_use,
-                arrivals_open=arrivals_open,
-            )
-        )  # fmt: skip
+        recorder = self._make_recorder(window)
         schedule = Schedule.of(self._trial, window, process=self._process)
         handlers = self._make_handlers(recorder, schedule)
         for handler in handlers:
@@ -113,6 +117,19 @@ class ThreadsDriver:
         cost = self._watch(recorder)
         abandoned = self._finish(handlers, recorder)
         return self._measurement(recorder, handlers, schedule, cost, abandoned)
+
+    def _make_recorder(self, window: Window) -> Recorder:
+        several = 0 if self._cluster is None else self._cluster.numbers
+        arrivals_open = self._trial.case.rate is not None
+        for pool in self._pools():  # they are all alike
+            return Recorder(
+                window,
+                capacity=pool.max_connections,
+                in_use=pool.in_use,
+                arrivals_open=arrivals_open,
+                pools=several,
+            )
+        return Recorder(window, capacity=None, arrivals_open=arrivals_open, pools=several)
 
     def _make_handlers(self, recorder: Recorder, schedule: Schedule | None) -> list[_Handler]:
         trial, case = self._trial, self._trial.case
@@ -122,8 +139,10 @@ class ThreadsDriver:
         rows = min(max(_ROWS_TOGETHER // case.concurrency, _FEWEST_ROWS), _MOST_ROWS)
         handlers = []
         for number in range(case.concurrency):
-            asker: Asker = make_asker(
-                case, self._endpoint, self._pool, self._ledger, batches=batches
+            asker: Asker = (
+                make_asker(case, self._endpoint, self._pool, self._ledger, batches=batches)
+                if self._cluster is None
+                else self._cluster.make_asker()
             )
             handlers.append(
                 _Handler(
@@ -183,7 +202,7 @@ class ThreadsDriver:
             prewarm=_prewarm_histograms(columns),
             prewarm_ns=self._prewarm_ns,
             prewarmed=Opening(*(sum(column) for column in columns[len(OPENING) :])),
-            warmup=recorder.warmup,
+            warmup=recorder.warmup + (self._cluster.discovery if self._cluster else Opening()),
             opened=recorder.opened,
             open_max=self._ledger.shared.open_max,
             setup=dict(self._ledger.shared.setup),
@@ -191,6 +210,7 @@ class ThreadsDriver:
             in_use=recorder.in_use,
             handlers=tuple(sorted(handler.completed for handler in handlers)),
             replies=summed_replies(asker.replies for asker in askers if isinstance(asker, Tallied)),
+            nodes=self._cluster.shares(recorder.by_pool) if self._cluster else {},
             series=recorder.series,
             cpu_ns=cost.cpu_ns,
             voluntary_switches=cost.voluntary_switches,

@@ -52,6 +52,36 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NodeShare:
+    """What fell to one node of a cluster.
+
+    `commands` ended in the window over a connection to it, well or not. `connections` were
+    opened to it from first to last, and `open_max` of them at once at most. `in_use` counts
+    how many handlers found 0, 1, 2, … connections of its pool in use.
+    """
+
+    commands: int = 0
+    connections: int = 0
+    open_max: int = 0
+    in_use: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    moved: int = 0
+    """Replies that sent a command to another node for good."""
+    asked: int = 0
+    """Replies that sent a command to another node just once (ASK)."""
+
+    def __add__(self, other: NodeShare) -> NodeShare:
+        """Hold what both saw."""
+        return NodeShare(
+            commands=self.commands + other.commands,
+            connections=self.connections + other.connections,
+            open_max=self.open_max + other.open_max,
+            in_use=_pad_add(self.in_use, other.in_use),
+            moved=self.moved + other.moved,
+            asked=self.asked + other.asked,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measurement:
     """What was seen in the window, by one process or by several added up.
 
@@ -86,6 +116,8 @@ class Measurement:
     in_use: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     handlers: tuple[int, ...] = ()
     replies: Mapping[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, NodeShare] = field(default_factory=dict)
+    """By address; empty when it is no cluster."""
     series: Series = field(default_factory=lambda: Series.of_length(0, 0))
     cpu_ns: int = 0
     voluntary_switches: int = 0
@@ -118,6 +150,10 @@ class Measurement:
             "histograms": _merge(self.histograms, other.histograms),
             "prewarm": _merge(self.prewarm, other.prewarm),
             "in_use": _pad_add(self.in_use, other.in_use),
+            "nodes": {
+                name: self.nodes.get(name, NodeShare()) + other.nodes.get(name, NodeShare())
+                for name in {**self.nodes, **other.nodes}
+            },
             "handlers": tuple(sorted(self.handlers + other.handlers)),
         }
         summed: dict[str, Any] = {

@@ -45,6 +45,13 @@ class ServerReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterReading(ServerReading):
+    """The numbers of a cluster: the sums of its nodes', and each node's own."""
+
+    nodes: tuple[ServerReading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """What stays the same during a run. None is what the server did not or may not tell us."""
 
@@ -70,6 +77,12 @@ class ServerFacts:
     """How many over TLS."""
     missing: tuple[str, ...] = ()
     """The commands we asked for and may not use: `INFO`, `CLIENT`, `CONFIG`."""
+    address: str | None = None
+    """Of a cluster's node: where it is."""
+    slots: int | None = None
+    """Of a cluster's node: how many slots it holds."""
+    nodes: tuple[ServerFacts, ...] = ()
+    """Of a cluster: each node's own; the facts above are the first node's."""
 
 
 SETTINGS = (

@@ -71,7 +71,9 @@ class Recorder:
     `capacity` is the size of the pool and `in_use` turns what handlers saw of it into
     connections in use. Without a pool (None), the time before a connection is in hand is
     not spent waiting but building client objects. `arrivals_open` says that commands are
-    due by a schedule, and not when their handlers begin on them.
+    due by a schedule, and not when their handlers begin on them. Where there are `pools`,
+    one for each node of a cluster, what a handler saw has the number of the pool times one
+    more than the capacity added to it; less than zero is that it came to none.
     """
 
     def __init__(
@@ -81,15 +83,18 @@ class Recorder:
         capacity: int | None,
         in_use: Callable[[Integers], Integers] = lambda seen: seen,
         arrivals_open: bool = False,
+        pools: int = 0,
     ) -> None:
         self.window = window
         self._pooled = capacity is not None
         self._open = arrivals_open
         self._in_use_of = in_use
+        self._stride = (capacity or 0) + 1
         self._lock = threading.Lock()
         self._tallies = _Tallies()
         self._failures = np.zeros(len(KINDS), np.int64)
         self.in_use = np.zeros(0 if capacity is None else capacity + 1, np.int64)
+        self.by_pool = np.zeros((pools, self._stride), np.int64)
         self.series = Series.blank(window.length_ns)
         self.warmup = Opening()
         self.opened = Opening()
@@ -118,8 +123,7 @@ class Recorder:
             np.add.at(self._failures, kind[inside], 1)
             intervals = self._intervals(done[inside])
             np.add.at(self.series.failed, intervals, 1)
-            if self._pooled:
-                self._count_in_use(seen[inside], intervals)
+            self._count_asked(seen[inside], intervals)
 
     def histograms(self) -> dict[Phase, Histogram]:
         """Give every phase that has samples. Unfinished commands are in `response` alone."""
@@ -215,10 +219,20 @@ class Recorder:
         np.add.at(self.series.response.reshape(-1), rows + coarse[1], 1)
         if self._pooled:
             np.add.at(self.series.pool_wait.reshape(-1), rows + coarse[0], 1)
-            self._count_in_use(seen, intervals)
+        self._count_asked(seen, intervals)
 
-    def _count_in_use(self, seen: Integers, intervals: Integers) -> None:
+    def _count_asked(self, seen: Integers, intervals: Integers) -> None:
+        """Count which pool was asked, and how many of its connections were in use then."""
+        pool = None
+        if self.by_pool.size:
+            asked = seen >= 0
+            pool, seen = np.divmod(seen[asked], self._stride)
+            intervals = intervals[asked]
         in_use = self._in_use_of(seen)
+        if pool is not None:
+            np.add.at(self.by_pool, (pool, in_use), 1)
+        if not self._pooled:
+            return
         np.add.at(self.in_use, in_use, 1)
         np.add.at(self.series.acquires, intervals, 1)
         np.add.at(self.series.in_use_sum, intervals, in_use)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from valkeybench.measurement.reading import ClusterReading
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerReading
@@ -29,3 +31,23 @@ class ServerWatch:
     """Times a full accept queue of the server's machine turned a connection away meanwhile."""
     listen_drops: int | None = None
     """Times one was turned away for any reason."""
+
+    def of_nodes(self) -> tuple[ServerWatch, ...]:
+        """Give each node's own, when it is a cluster that was watched."""
+        if not isinstance(self.before, ClusterReading):
+            return ()
+        return tuple(
+            replace(
+                self,
+                before=_of_node(self.before, number),
+                ready=_of_node(self.ready, number),
+                samples=tuple(_of_node(sample, number) for sample in self.samples),
+                after=_of_node(self.after, number),
+            )
+            for number in range(len(self.before.nodes))
+        )
+
+
+def _of_node(reading: ServerReading, number: int) -> ServerReading:
+    assert isinstance(reading, ClusterReading)  # noqa: S101 - they are all of one cluster
+    return reading.nodes[number]

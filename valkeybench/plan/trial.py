@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from valkeybench.scenario.model import Keys
 from valkeybench.scenario.template import Together
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Plan:
         return Plan(self.cases, tuple(replace(trial, pin=cpus) for trial in self.trials))
 
 
+def under(prefix: str, keys: Keys) -> str:
+    """Give the beginning of every key of a case: with a hash tag where all share one slot."""
+    return f"{prefix}{{one}}:" if keys is Keys.ONE_SLOT else prefix
+
+
 def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
     """Expand a scenario into trials: each repeat runs every case once, in shuffled order.
 
@@ -74,7 +80,7 @@ def make_plan(scenario: Scenario, *, key_prefix: str) -> Plan:
                 prewarm=scenario.prewarm,
                 commands=_requests(scenario.commands, cases[index].pipeline),
                 tally_replies=scenario.tally_replies,
-                key_prefix=prefixes[cases[index].value_size],
+                key_prefix=under(prefixes[cases[index].value_size], cases[index].keys),
             )
             for index in draw.sample(range(len(cases)), len(cases))
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from valkeybench.scenario.model import Pool
+from valkeybench.scenario.model import Keys, Pool
 from valkeybench.units import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def _words() -> dict[str, Callable[[object], str]]:
         "handshake": lambda kind: f"{kind} handshake",
         "protocol": lambda version: f"RESP{version}",
         "decode_responses": lambda yes: "text replies" if yes else "byte replies",
+        "keys": lambda where: "keys in one slot" if where == Keys.ONE_SLOT else f"keys {where}",
         "retries": lambda n: "1 retry" if n == 1 else f"{n} retries",
     }
 

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from valkeybench.report.advice import recommendation_callouts, warning_callouts
+from valkeybench.report.cluster import cluster_blocks
 from valkeybench.report.connections import connection_blocks, replies_block
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
 from valkeybench.report.following import next_command
@@ -53,6 +54,7 @@ def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -
         _loopback(run),
         _connections(run, names),
         _processes(run, names),
+        _cluster(run, names),
         _spread(run, names),
         _in_use(run, names),
         _verdict(run, names),
@@ -209,6 +211,13 @@ def _processes(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     if block is not None:
         yield Heading(text="Processes")
         yield block
+
+
+def _cluster(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    blocks = list(cluster_blocks(run.cases, names))
+    if blocks:
+        yield Heading(text="Cluster")
+        yield from blocks
 
 
 def _in_use(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

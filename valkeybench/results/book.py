@@ -10,6 +10,7 @@ from valkeybench import __version__
 from valkeybench.measurement.corroboration import corroborated
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.results.environment import read_environment
+from valkeybench.results.nodes import case_nodes, trial_nodes
 from valkeybench.results.runfile import (
     CaseRecord,
     ConnectionCost,
@@ -75,14 +76,16 @@ class Book:
         at = started.isoformat(timespec="milliseconds")
         seen = corroborated(seen, watch)
         record = trial_record(trial, at, seen, watch, placing)
+        slots = {node.address: node.slots for node in self.facts.nodes}
+        record = record.model_copy(update={"nodes": trial_nodes(seen, watch, slots)})
         index = trial.case_index
         # Series are large, stay with their trial, and say nothing about the case.
         without_series = replace(seen, series=Measurement().series)
         self._seen[index] = self._seen.get(index, Measurement()) + without_series
         trials = [*self._case(index).trials, record]
-        self._cases[index] = case_record(
-            trial.case, self._case(index).id, trials, self._seen[index]
-        )
+        case = case_record(trial.case, self._case(index).id, trials, self._seen[index])
+        nodes = case_nodes(trials, self._seen[index])
+        self._cases[index] = case.model_copy(update={"nodes": nodes})
         return record
 
     def note_data_set(self, loaded: Loaded) -> None:

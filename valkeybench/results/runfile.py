@@ -166,6 +166,39 @@ class Reading(Record):
     evicted_keys: Count | None = None
 
 
+class Node(Record):
+    """One primary of a cluster, as the client and the node itself counted."""
+
+    address: str
+    """Where it is; `elsewhere` stands for all that were not there when the run began."""
+    slots: Count | None
+    """How many of the 16384 slots it held when the run began."""
+    commands: Count
+    """Commands that ended in the window over a connection to it, failed ones included."""
+    connections: Count
+    """Connections the client opened to it from first to last, for finding the nodes as well."""
+    connections_counted: Count | None
+    """Connections the node accepted during that time, less the sampler's own."""
+    open_max: Count
+    in_use: InUse | None
+    """Connections of its pool taken when a handler asked for one."""
+    moved: Count
+    """Redirections for good (MOVED) the client got from it."""
+    asked: Count
+    """Redirections for one command (ASK) the client got from it."""
+    moved_counted: Count | None
+    """The same by the node's own error statistics; other clients' are in it."""
+    asked_counted: Count | None
+    cpu_share: Share | None
+    """Main-thread CPU over wall time while the load ran."""
+
+
+class TrialNode(Node):
+    """The same in one trial, with what the node said of itself."""
+
+    server: Server | None
+
+
 class Server(Record):
     """The server before, during and after a trial, in its own words."""
 
@@ -177,7 +210,8 @@ class Server(Record):
     connections_counted: Count | None
     """Connections the server accepted during the trial, less the sampler's own."""
     cpu_share: Share | None
-    """Main-thread CPU over wall time while the load ran: 1.0 is all one thread can give."""
+    """Main-thread CPU over wall time while the load ran: 1.0 is all one thread can give.
+    Of a cluster, whose other numbers are sums over its nodes, it is the busiest node's."""
     lost: bool = False
     """The server went away."""
     errors: dict[str, Count] | None = None
@@ -250,6 +284,8 @@ class Trial(Record):
     place: Place | None = None
     replies: dict[str, Count] | None = None
     """Distinct replies and how often each came, when the scenario asked for it."""
+    nodes: list[TrialNode] | None = None
+    """Of a cluster: what fell to each node; None when it was none."""
 
 
 class CaseRecord(Record):
@@ -260,6 +296,8 @@ class CaseRecord(Record):
     summary: Summary | None
     """None when no trial of it was finished."""
     trials: list[Trial]
+    nodes: list[Node] | None = None
+    """Of a cluster: what fell to each node in all trials together."""
 
 
 class Recommendation(Record):

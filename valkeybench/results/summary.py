@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from valkeybench.measurement.metrics import Phase
+from valkeybench.measurement.reading import ServerReading
 from valkeybench.measurement.series import coarse_quantile
 from valkeybench.results.runfile import (
     CaseRecord,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from valkeybench.measurement.histogram import Histogram
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.placing import Placing
-    from valkeybench.measurement.reading import ServerReading
     from valkeybench.measurement.series import Series
     from valkeybench.measurement.watch import ServerWatch
     from valkeybench.plan.trial import Trial as PlannedTrial
@@ -100,7 +100,7 @@ def summarise(seen: Measurement, *, processes: int) -> Summary:
         fairness=jain_index(seen.handlers),
         starved=starved(seen.handlers),
         connections=_connections(seen),
-        in_use=_in_use(seen.in_use),
+        in_use=in_use(seen.in_use),
         phases=phase_summaries(seen.histograms),
         out_of_range=sum(h.out_of_range for h in seen.histograms.values()),
     )
@@ -156,17 +156,15 @@ def intervals(series: Series) -> list[Interval]:
 def server_record(watch: ServerWatch) -> Server:
     """Keep what the server said around and during a trial, timed from the window's opening."""
     before, after = watch.before, watch.after
-    counted = None
-    received = (before.total_connections_received, after.total_connections_received)
-    if received[0] is not None and received[1] is not None:
-        counted = max(received[1] - received[0] - watch.own_connections, 0)
+    counted = _grown(before.total_connections_received, after.total_connections_received)
+    shares = [_server_cpu_share(each) for each in watch.of_nodes() or (watch,)]
     return Server(
         before=_reading(before, watch.opens_ns),
         ready=_reading(watch.ready, watch.opens_ns),
         after=_reading(after, watch.opens_ns),
         samples=[_reading(sample, watch.opens_ns) for sample in watch.samples],
-        connections_counted=counted,
-        cpu_share=_server_cpu_share(watch),
+        connections_counted=None if counted is None else max(counted - watch.own_connections, 0),
+        cpu_share=max((share for share in shares if share is not None), default=None),
         lost=watch.lost,
         errors=_errors(before, after),
         listen_overflows=watch.listen_overflows,
@@ -206,6 +204,11 @@ def place_record(placing: Placing) -> Place:
     )
 
 
+def _grown(before: int | None, after: int | None) -> int | None:
+    """Give how much a counter grew; None when the server did not tell."""
+    return None if before is None or after is None else max(after - before, 0)
+
+
 def _server_cpu_share(watch: ServerWatch) -> float | None:
     """Give main-thread CPU over wall time, between the readings nearest to the load's ends."""
     readings = [r for r in (watch.ready, *watch.samples, watch.after) if r.cpu_ns is not None]
@@ -219,8 +222,9 @@ def _server_cpu_share(watch: ServerWatch) -> float | None:
 
 
 def _reading(reading: ServerReading, opens_ns: int) -> Reading:
-    values = plain(replace(reading, errors=None))
-    del values["errors"]  # kept as what they grew by
+    # Errors are kept as what they grew by.
+    told = [f.name for f in fields(ServerReading) if f.name != "errors"]
+    values = {name: getattr(reading, name) for name in told}
     return Reading(**{**values, "at_ns": reading.at_ns - opens_ns})
 
 
@@ -258,7 +262,8 @@ def _connections(seen: Measurement) -> Connections:
     )
 
 
-def _in_use(counts: NDArray[np.int64]) -> InUse | None:
+def in_use(counts: NDArray[np.int64]) -> InUse | None:
+    """Summarise how many connections handlers found in use; None when none was asked for."""
     acquires = int(counts.sum())
     if not acquires:
         return None

@@ -15,6 +15,7 @@ from valkeybench.scenario.model import (
     Clients,
     Driver,
     Handshake,
+    Keys,
     Pool,
 )
 from valkeybench.scenario.sizes import values
@@ -115,6 +116,11 @@ _LOAD_FIELDS = (
         help="Open the whole pool before the load.", flags=("--prewarm",), panel=Panel.MEASURING,
         default="true",
     ),
+    _axis(
+        "keys", kinds.choice(Keys, "place of keys"),
+        "Where in a cluster: spread over all nodes, or all in one_slot, by a hash tag.",
+        "--keys", section="load", panel=Panel.LOAD, default="spread",
+    ),
     Field(
         section="load", key="data_set", target="data_set", kind=kinds.boolean(),
         help="Write what the commands read before the load; without, they find nothing.",
@@ -207,6 +213,12 @@ _SERVER_FIELDS = (
         help="valkey[s]://user@host:port/db, redis[s]://…, unix://…; also VALKEYBENCH_URL. "
         "Without it, a private Valkey is started.",
         flags=("--url",), panel=Panel.SERVER,
+    ),
+    Field(
+        section="server", key="cluster", target="server.cluster", kind=kinds.boolean(),
+        help="It is a cluster: load all its nodes, with a pool each. Without a URL, three "
+        "primaries are started.",
+        flags=("--cluster",), panel=Panel.SERVER, default="false",
     ),
     Field(
         section="server", key="host", target="host", kind=kinds.host(),

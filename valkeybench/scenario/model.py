@@ -63,6 +63,15 @@ class Clients(StrEnum):
     """Each command gets a new client over the common pool, as some web frameworks do."""
 
 
+class Keys(StrEnum):
+    """Where in a cluster the keys of a case lie."""
+
+    SPREAD = "spread"
+    """Wherever their names put them: over all nodes."""
+    ONE_SLOT = "one_slot"
+    """In one slot, so on one node: all names share a hash tag."""
+
+
 class Distribution(StrEnum):
     """How a handler's think times scatter around their mean."""
 
@@ -216,6 +225,7 @@ class Case:
     tls: bool = False
     rtt_ns: int = 0
     """The round trip of an emulated network, on top of the real one; 0 emulates none."""
+    keys: Keys = Keys.SPREAD
 
     @property
     def handlers(self) -> int:
@@ -269,6 +279,7 @@ class Axes:
     retries: tuple[int, ...] = (0,)
     tls: tuple[bool, ...] = (False,)
     rtt_ns: tuple[int, ...] = (0,)
+    keys: tuple[Keys, ...] = (Keys.SPREAD,)
 
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
@@ -326,6 +337,8 @@ class ServerSettings:
     password: Secret | None = None
     client_name: str | None = None
     tls: TlsSettings = field(default_factory=TlsSettings)
+    cluster: bool = False
+    """Whether it is a cluster; one of our own has three primaries."""
     key_type: KeyType = KeyType.ECDSA
     """The certificates of a server of ours have keys of this kind."""
     tls_version: TlsVersion | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds, passwords
+from valkeybench.scenario.clusters import unfit_for_cluster
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.model import LOCAL, Scenario
@@ -164,6 +165,9 @@ class _Reading:
         if scenario.pin != "none" and scenario.place != LOCAL:
             place = values["pin"].place
             self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
+        for target, reason, remedy in unfit_for_cluster(scenario):
+            place = values[target].place if target in values else self._source
+            self.note(place, reason, remedy)
 
     def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
         """Look for settings of TLS that the URL makes mean nothing."""

@@ -7,24 +7,24 @@ import secrets
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
-from valkeybench.errors import ServerError
+from valkeybench.errors import ScenarioError, ServerError
 from valkeybench.scenario.model import Secret
-from valkeybench.server.binary import find_server_binary
-from valkeybench.server.embedded import server_lines
-from valkeybench.server.endpoint import Endpoint, Provider
+from valkeybench.server.binary import find_server_binary, find_tls_binary
+from valkeybench.server.certificates import make_certificates
+from valkeybench.server.embedded import Wish, check_wish, server_order
 from valkeybench.server.exchange import RefusedError, ask
-from valkeybench.server.guarded import LOOPBACK, Order, guarded
+from valkeybench.server.guarded import LOOPBACK, guarded
+from valkeybench.server.serving import Serving, TlsOffer, TlsProvider
+from valkeybench.server.topology import SLOTS
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-SLOTS = 16_384
-"""How many slots every cluster has."""
+    from valkeybench.server.endpoint import Endpoint
 
 _NODES = 3
 _BUS = 10_000
@@ -36,6 +36,9 @@ _TIMEOUT_NS = 2 * SECOND
 _READY_NS = 20 * SECOND
 _PAUSE_NS = 20 * MILLISECOND
 
+_LINES = ("cluster-enabled yes", "cluster-config-file nodes.conf")
+"""What a node is told besides what every server of ours is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterNode:
@@ -44,6 +47,8 @@ class ClusterNode:
     endpoint: Endpoint
     first_slot: int
     last_slot: int
+    secured: Endpoint | None = None
+    """The way to it over TLS, when that was asked for."""
 
     @property
     def slots(self) -> int:
@@ -70,57 +75,82 @@ def pick_cluster_port() -> int:
 
 
 @contextmanager
+def cluster_serving(
+    *, tls: TlsOffer | None = None, username: str | None = None, maxclients: int = 10_000
+) -> Iterator[Serving]:
+    """Run a private cluster while the context lasts, and give the ways to its first node.
+
+    Raises what `embedded_cluster` raises.
+    """
+    with embedded_cluster(tls=tls, username=username, maxclients=maxclients) as nodes:
+        first = nodes[0]
+        yield Serving(
+            plain=first.endpoint,
+            tls=first.secured,
+            tls_provider=TlsProvider.NATIVE if first.secured else None,
+        )
+
+
+@contextmanager
 def embedded_cluster(
-    *, maxclients: int = 10_000, pick_port: Callable[[], int] = pick_cluster_port
+    *,
+    tls: TlsOffer | None = None,
+    username: str | None = None,
+    maxclients: int = 10_000,
+    pick_port: Callable[[], int] = pick_cluster_port,
 ) -> Iterator[tuple[ClusterNode, ...]]:
     """Run a private cluster of three primaries on loopback while the context lasts.
 
     All nodes have one random password, and an equal share of the slots, in order. Each is
     guarded like a single server of ours: however we end, they end and leave nothing behind.
     Raises ServerError when a node does not start, they do not find each other, or one has died
-    before the context ended well.
+    before the context ended well; ScenarioError when no server here can do the TLS asked for.
     """
-    binary, password = find_server_binary(), Secret(secrets.token_hex(24))
+    check_wish(tls, username)
+    wish = Wish(
+        binary=find_server_binary() if tls is None else (find_tls_binary() or _no_tls()),
+        username=username,
+        password=Secret(secrets.token_hex(24)),
+        maxclients=maxclients,
+        tls=tls,
+        files=make_certificates(tls.key_type).files(mutual=tls.mutual) if tls else {},
+    )
     with ExitStack() as stack:
-        endpoints = [
+        ways = [
             stack.enter_context(
-                guarded(lambda: _order(binary, password, pick_port(), maxclients=maxclients))
-            )[0]
+                guarded(lambda: server_order(wish, pick_port, what="cluster node", more=_LINES))
+            )
             for _ in range(_NODES)
         ]
-        nodes = _shared_out(endpoints)
+        nodes = _shared_out(ways)
         try:
             _introduce(nodes)
             _wait_until_ready(nodes)
         except (OSError, RefusedError) as error:
-            raise _failed(str(error).replace(password.reveal(), "***")) from None
+            raise _failed(str(error).replace(wish.password.reveal(), "***")) from None
         yield nodes
 
 
-def _order(binary: Path, password: Secret, port: int, *, maxclients: int) -> Order:
-    lines = [
-        *server_lines(port, maxclients=maxclients),
-        f"requirepass {password.reveal()}",
-        f"masterauth {password.reveal()}",
-        "cluster-enabled yes",
-        "cluster-config-file nodes.conf",
-    ]
-    endpoint = Endpoint(host=LOOPBACK, port=port, password=password, provider=Provider.EMBEDDED)
-    return Order(
-        what="cluster node",
-        command=(binary, "-"),
-        configuration="\n".join(lines),
-        secret=password,
-        find=lambda pid, _: (replace(endpoint, pid=pid),),
+def _no_tls() -> NoReturn:
+    # A relay would not do: the nodes tell clients of their own ports, past any relay.
+    raise ScenarioError.one(
+        "--tls",
+        "a cluster of our own over TLS needs a server that speaks it, and there is none here",
+        "install valkey-server built with TLS, or name one by VALKEYBENCH_SERVER",
     )
 
 
-def _shared_out(endpoints: list[Endpoint]) -> tuple[ClusterNode, ...]:
+def _shared_out(ways: Sequence[tuple[Endpoint, ...]]) -> tuple[ClusterNode, ...]:
     """Give each node its share of the slots."""
-    bounds = [SLOTS * n // len(endpoints) for n in range(len(endpoints) + 1)]
+    bounds = [SLOTS * n // len(ways) for n in range(len(ways) + 1)]
     return tuple(
-        ClusterNode(endpoint=endpoint, first_slot=first, last_slot=after - 1)
-        for endpoint, first, after in zip(endpoints, bounds, bounds[1:], strict=False)
+        ClusterNode(
+            endpoint=plain,
+            secured=secured[0] if secured else None,
+            first_slot=first,
+            last_slot=after - 1,
+        )
+        for (plain, *secured), first, after in zip(ways, bounds, bounds[1:], strict=False)
     )
 
 

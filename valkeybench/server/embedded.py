@@ -21,7 +21,7 @@ from valkeybench.server.guarded import LOOPBACK, Order, guarded
 from valkeybench.server.serving import Serving, TlsOffer, TlsProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DEFAULT_USER = "default"
 """The user everybody is who names none."""
@@ -68,9 +68,9 @@ def embedded_serving(
     Raises ServerError when it does not start, or has died before the context ended well;
     ScenarioError when the offer or the user name cannot be.
     """
-    _check(tls, username)
+    check_wish(tls, username)
     native = find_tls_binary() if tls else None
-    wish = _Wish(
+    wish = Wish(
         binary=native or find_server_binary(),
         username=username,
         password=Secret(secrets.token_hex(24)),
@@ -80,11 +80,11 @@ def embedded_serving(
     )
     with ExitStack() as stack:
         if native or tls is None:
-            plain, *secured = stack.enter_context(guarded(lambda: _server_order(wish, pick_port)))
+            plain, *secured = stack.enter_context(guarded(lambda: server_order(wish, pick_port)))
             provider = TlsProvider.NATIVE if secured else None
         else:
             bare = replace(wish, tls=None, files={})
-            (plain,) = stack.enter_context(guarded(lambda: _server_order(bare, pick_port)))
+            (plain,) = stack.enter_context(guarded(lambda: server_order(bare, pick_port)))
             secured = [*stack.enter_context(guarded(lambda: _relay_order(wish, plain, pick_port)))]
             provider = TlsProvider.RELAY
         yield Serving(
@@ -96,7 +96,7 @@ def embedded_serving(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class Wish:
     """What a server of ours shall be, apart from where it listens."""
 
     binary: Path
@@ -107,7 +107,7 @@ class _Wish:
     files: Mapping[str, bytes] = field(repr=False)
 
 
-def _check(tls: TlsOffer | None, username: str | None) -> None:
+def check_wish(tls: TlsOffer | None, username: str | None) -> None:
     """Refuse what the server would refuse in words nobody understands."""
     if tls is not None and not tls.versions:
         raise ScenarioError.one(
@@ -123,11 +123,17 @@ def _check(tls: TlsOffer | None, username: str | None) -> None:
         )
 
 
-def _server_order(wish: _Wish, pick_port: Callable[[], int]) -> Order:
-    """Order the server, on ports that are free just now."""
+def server_order(
+    wish: Wish,
+    pick_port: Callable[[], int],
+    *,
+    what: str = "embedded server",
+    more: Sequence[str] = (),
+) -> Order:
+    """Order the server, on ports that are free just now; `more` is what else it is told."""
     port = pick_port()
     tls_port = pick_port() if wish.tls else 0
-    lines = [*server_lines(port, maxclients=wish.maxclients), *_login_lines(wish)]
+    lines = [*_server_lines(port, maxclients=wish.maxclients), *_login_lines(wish), *more]
     if wish.tls:
         lines += _tls_lines(wish.tls, tls_port)
 
@@ -143,7 +149,7 @@ def _server_order(wish: _Wish, pick_port: Callable[[], int]) -> Order:
         return (plain, _secured(plain, tls_port, wish, directory)) if wish.tls else (plain,)
 
     return Order(
-        what="embedded server",
+        what=what,
         command=(wish.binary, "-"),
         configuration="\n".join(lines),
         files=wish.files,
@@ -152,7 +158,7 @@ def _server_order(wish: _Wish, pick_port: Callable[[], int]) -> Order:
     )
 
 
-def _relay_order(wish: _Wish, plain: Endpoint, pick_port: Callable[[], int]) -> Order:
+def _relay_order(wish: Wish, plain: Endpoint, pick_port: Callable[[], int]) -> Order:
     """Order the relay that does the TLS in front of a server that cannot."""
     assert wish.tls is not None  # noqa: S101 - for the type checker
     port = pick_port()
@@ -177,7 +183,7 @@ def _relay_order(wish: _Wish, plain: Endpoint, pick_port: Callable[[], int]) -> 
     )
 
 
-def server_lines(port: int, *, maxclients: int) -> list[str]:
+def _server_lines(port: int, *, maxclients: int) -> list[str]:
     """Write what every server of ours is told. Its directory is the one it is started in."""
     return [
         f"bind {LOOPBACK}",
@@ -189,7 +195,7 @@ def server_lines(port: int, *, maxclients: int) -> list[str]:
     ]
 
 
-def _login_lines(wish: _Wish) -> list[str]:
+def _login_lines(wish: Wish) -> list[str]:
     """Let in who knows the password; and nobody under another name, if there is one."""
     password = wish.password.reveal()
     if wish.username in (None, DEFAULT_USER):
@@ -210,7 +216,7 @@ def _tls_lines(offer: TlsOffer, port: int) -> list[str]:
     ]
 
 
-def _secured(plain: Endpoint, port: int, wish: _Wish, directory: str) -> Endpoint:
+def _secured(plain: Endpoint, port: int, wish: Wish, directory: str) -> Endpoint:
     """Give the way over TLS, with what a client needs to trust the server and be trusted."""
     place = Path(directory)
     ours = TlsSettings(ca_certs=str(place / made.CA_FILE))

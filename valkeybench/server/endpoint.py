@@ -51,6 +51,8 @@ class Endpoint:
     provider: Provider = Provider.EXTERNAL
     pid: int | None = None
     """The server's process, when it is one of ours."""
+    nodes: tuple[Node, ...] = ()
+    """The primaries of the cluster this is the way into; none when it is no cluster."""
 
     @property
     def address(self) -> str:
@@ -76,6 +78,14 @@ class Endpoint:
             "client_name": self.client_name,
         }
         return where | who | (_tls_kwargs(self.trust) if self.tls else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One primary of a cluster, and how many of the slots it holds."""
+
+    endpoint: Endpoint
+    slots: int
 
 
 def endpoint_from_url(settings: ServerSettings) -> Endpoint:

@@ -61,52 +61,21 @@ class Watch:
         self._readings.append(reading)
 
 
-class ServerSampler:
-    """Asks one server about itself, over one connection opened with the context and closed with it.
+class Watching:
+    """What can read a server, or several as one: it can watch it by reading again and again."""
 
-    Entering raises ServerError saying why the server cannot be used, with a remedy. Asking again
-    opens a new connection, once, when the old one was cut; `own_connections` counts them all, for
-    the server counts them too.
-    """
-
-    def __init__(self, endpoint: Endpoint, *, timeout_ns: int = 2 * SECOND) -> None:
-        self.own_connections = 0
-        self._endpoint = endpoint
-        self._timeout_ns = timeout_ns
-        self._connection = _make_connection(endpoint, timeout_ns)
-        self._missing: list[str] = []
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        """Connect, authenticate and say who we are."""
-        with self._lock:
-            try:
-                self._connect()
-            except (RedisError, UnicodeError) as error:
-                raise self._explained(error) from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._connection.disconnect()
+    @property
+    def own_connections(self) -> int:
+        """Count the connections opened to ask, which the server counts, too."""
+        raise NotImplementedError
 
     def facts(self) -> ServerFacts:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""
-        # HELLO is open to every user, and tells the version to those who may not use INFO.
-        info = self._info() or self._hello()
-        settings = {name: self._setting(name) for name in SETTINGS if name not in info}
-        return facts_from_info(
-            info, settings=settings, tls=self._endpoint.tls, missing=tuple(self._missing)
-        )
+        raise NotImplementedError
 
     def read(self) -> ServerReading:
-        """Ask for the numbers of this instant; raises ServerError when the server is gone.
-
-        Where our user may not use INFO every number is None, and the server is not asked again.
-        """
-        info = self._info()
-        return reading_from_info(info, time.perf_counter_ns())
+        """Ask for the numbers of this instant; raises ServerError when the server is gone."""
+        raise NotImplementedError
 
     def read_if_there(self) -> ServerReading | None:
         """Ask for the numbers of this instant; None when the server is gone."""
@@ -145,6 +114,66 @@ class ServerSampler:
             except ServerError:
                 watch.lost = True
                 return
+
+
+class ServerSampler(Watching):
+    """Asks one server about itself, over one connection opened with the context and closed with it.
+
+    Entering raises ServerError saying why the server cannot be used, with a remedy. Asking again
+    opens a new connection, once, when the old one was cut; `own_connections` counts them all, for
+    the server counts them too.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout_ns: int = 2 * SECOND) -> None:
+        self._opened = 0
+        self._endpoint = endpoint
+        self._timeout_ns = timeout_ns
+        self._connection = _make_connection(endpoint, timeout_ns)
+        self._missing: list[str] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Connect, authenticate and say who we are."""
+        with self._lock:
+            try:
+                self._connect()
+            except (RedisError, UnicodeError) as error:
+                raise self._explained(error) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.disconnect()
+
+    @property
+    def own_connections(self) -> int:
+        """Count the connections opened to ask."""
+        return self._opened
+
+    def facts(self) -> ServerFacts:
+        """Ask for what does not change during a run; raises ServerError when the server is gone."""
+        # HELLO is open to every user, and tells the version to those who may not use INFO.
+        info = self._info() or self._hello()
+        settings = {name: self._setting(name) for name in SETTINGS if name not in info}
+        return facts_from_info(
+            info, settings=settings, tls=self._endpoint.tls, missing=tuple(self._missing)
+        )
+
+    def read(self) -> ServerReading:
+        """Ask for the numbers of this instant; raises ServerError when the server is gone.
+
+        Where our user may not use INFO every number is None, and the server is not asked again.
+        """
+        info = self._info()
+        return reading_from_info(info, time.perf_counter_ns())
+
+    def cluster(self, what: str) -> object:
+        """Ask for CLUSTER SLOTS, CLUSTER INFO and the like.
+
+        None when it is in no cluster or we may not ask. Raises ServerError when it is gone.
+        """
+        return self._ask_if_allowed("CLUSTER", what)
 
     def _info(self) -> dict[str, str]:
         return parse_info(str(self._ask_if_allowed("INFO") or ""))
@@ -188,7 +217,7 @@ class ServerSampler:
 
     def _connect(self) -> None:
         self._connection.connect()
-        self.own_connections += 1
+        self._opened += 1
         if "CLIENT" in self._missing:
             return
         try:

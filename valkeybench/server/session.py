@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 from valkeybench.errors import ScenarioError
 from valkeybench.scenario.model import TlsVersion
+from valkeybench.server.cluster import cluster_serving
+from valkeybench.server.cluster_sampler import ClusterSampler
 from valkeybench.server.embedded import embedded_serving
 from valkeybench.server.endpoint import endpoint_from_url
+from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import Serving, TlsOffer
+from valkeybench.server.topology import check_alone, find_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint
+    from valkeybench.server.sampler import Watching
 
 _USUAL_MAXCLIENTS = 10_000
 _SPARE_CLIENTS = 16
@@ -24,10 +29,36 @@ _SPARE_CLIENTS = 16
 
 
 @contextmanager
-def open_server(settings: ServerSettings, *, maxclients_needed: int) -> Iterator[Endpoint]:
-    """Give the one way to the server that the URL says, or the plain one to a server of ours."""
-    with open_servers(settings, maxclients_needed=maxclients_needed, tls=()) as serving:
-        yield serving.endpoint()
+def open_watched(
+    settings: ServerSettings, *, maxclients_needed: int, tls: Collection[bool]
+) -> Iterator[tuple[Serving, Watching]]:
+    """Give the server to measure, as `open_servers` does, and one who can read it.
+
+    Raises what that raises, and what `watched` does.
+    """
+    with (
+        open_servers(settings, maxclients_needed=maxclients_needed, tls=tls) as serving,
+        watched(serving, cluster=settings.cluster) as found,
+    ):
+        yield found
+
+
+@contextmanager
+def watched(serving: Serving, *, cluster: bool) -> Iterator[tuple[Serving, Watching]]:
+    """Give the ways to a server, or to all nodes of its cluster, and one who can read it.
+
+    Raises ServerError when it cannot be used, ScenarioError when it is a cluster and was not
+    said to be one, or the other way round.
+    """
+    if cluster:
+        found = find_nodes(serving)
+        with ClusterSampler(found.endpoint()) as cluster_sampler:
+            yield found, cluster_sampler
+        return
+    endpoint = serving.endpoint()
+    with ServerSampler(endpoint) as sampler:
+        check_alone(endpoint, sampler)
+        yield serving, sampler
 
 
 @contextmanager
@@ -53,7 +84,8 @@ def open_servers(
         yield _external(settings, tls)
         return
     maxclients = max(_USUAL_MAXCLIENTS, maxclients_needed + _SPARE_CLIENTS)
-    with embedded_serving(
+    serve = cluster_serving if settings.cluster else embedded_serving
+    with serve(
         tls=(offer or _offer(settings)) if True in tls else None,
         username=settings.username,
         maxclients=maxclients,

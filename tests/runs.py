@@ -35,7 +35,7 @@ from valkeybench.results.runfile import (
     Trial,
     Worker,
 )
-from valkeybench.results.summary import phase_summaries, summarise
+from valkeybench.results.summary import phase_summaries, phase_summary, summarise
 from valkeybench.scenario.model import Case, Distribution, Pool, Scenario, Think, plain
 from valkeybench.units import MILLISECOND, SECOND, parse_duration
 
@@ -103,6 +103,8 @@ class Wish:
     """By which share the second half is slower than the first."""
     evicted: int = 0
     rejected: int = 0
+    loop_lag_ms: float | None = None
+    """How late the event loop was, always; None is no event loop."""
     lost: bool = False
     server: bool = True
     """Whether the server told anything."""
@@ -279,7 +281,12 @@ class _Trial:
             opened=Opening(self.opened),
             in_use=np.array(self.counts, np.int64),
             handlers=tuple(self.handlers),
+            loop_lag=self._lag(),
         )
+
+    def _lag(self) -> Histogram | None:
+        lag = self.wish.loop_lag_ms
+        return None if lag is None else Histogram.of([round(lag * MILLISECOND)] * 600)
 
     def _jitter(self) -> float:
         return _JITTER[self.repeat % len(_JITTER)]
@@ -410,6 +417,7 @@ class _Trial:
             prewarm=prewarm,
             pinned_to=None,
             abandoned=self.wish.abandoned,
+            loop_lag=phase_summary(self.seen.loop_lag) if self.seen.loop_lag else None,
         )
 
     def _server(self) -> Server:

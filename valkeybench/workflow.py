@@ -21,7 +21,7 @@ from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
 from valkeybench.load.places import open_place
-from valkeybench.load.preflight import check_room
+from valkeybench.load.preflight import check_clients, check_room
 from valkeybench.load.trust import context_cost
 from valkeybench.load.vetting import check_commands
 from valkeybench.measurement.watch import ServerWatch
@@ -87,6 +87,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     """
     prefix = f"valkeybench:{secrets.token_hex(4)}:"
     plan = make_plan(scenario, key_prefix=prefix)
+    check_clients(plan, scenario.server.tls)
     status: Status | None = None
     try:
         with (

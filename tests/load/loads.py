@@ -6,14 +6,16 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.places import LocalPlace
+from valkeybench.load.tasks import TasksDriver
 from valkeybench.load.threads import ThreadsDriver
 from valkeybench.measurement.metrics import PARTS, Phase
 from valkeybench.measurement.recorder import Window
 from valkeybench.plan.trial import Trial
-from valkeybench.scenario.model import Case, Think
+from valkeybench.scenario.model import Case, Driver, Think
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
+    from valkeybench.load.driver import Driver as Driving
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.server.endpoint import Endpoint
 
@@ -52,7 +54,9 @@ def few_handlers(**changes: Any) -> Case:  # noqa: ANN401 - any attribute of a c
 
 def drive_here(trial: Trial, endpoint: Endpoint, **driving: Any) -> Measurement:  # noqa: ANN401 - what a driver takes
     """Drive a trial in this process."""
-    driver = ThreadsDriver(trial, endpoint, process=0, **driving)
+    tasks = trial.case.driver is Driver.ASYNCIO
+    make: Any = TasksDriver if tasks else ThreadsDriver
+    driver: Driving = make(trial, endpoint, process=0, **driving)
     driver.prewarm()
     opens = clock() + trial.warmup_ns
     return driver.drive(Window(opens, opens + trial.duration_ns))

@@ -8,13 +8,20 @@ import resource
 import pytest
 
 from valkeybench.errors import Problem, ScenarioError
+from valkeybench.load import preflight
 from valkeybench.load.placement import place
-from valkeybench.load.preflight import check_room, open_files_limit, raise_open_files_limit
+from valkeybench.load.preflight import (
+    check_clients,
+    check_room,
+    open_files_limit,
+    raise_open_files_limit,
+)
 from valkeybench.measurement.reading import ServerFacts
 from valkeybench.plan.trial import Plan, make_plan
-from valkeybench.scenario.model import Axes, Pool, Scenario
+from valkeybench.scenario.model import Axes, Client, Driver, EventLoop, Pool, Scenario, TlsSettings
 from valkeybench.server.endpoint import Endpoint
 
+NOTHING_SPECIAL = TlsSettings()
 WATCHERS, OTHER_FILES = 2, 64
 SOMEWHERE = Endpoint(host="127.0.0.1", port=1)
 
@@ -54,6 +61,40 @@ def test_the_server_must_have_room_for_all_and_for_us(
     facts = ServerFacts(maxclients=16, connected_clients=connected)
     assert 8 == plan.most_connections
     assert is_room == (problems(plan, facts) == ())
+
+
+def client_problems(plan: Plan, trust: TlsSettings = NOTHING_SPECIAL) -> list[str]:
+    """Name the places of what event loops cannot do."""
+    try:
+        check_clients(plan, trust)
+    except ScenarioError as error:
+        return [problem.place for problem in error.problems]
+    return []
+
+
+def test_uvloop_must_be_installed_and_emulates_no_distance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both are said at once and before the load, and only of cases that would use it."""
+    asked: dict[str, object] = {"event_loop": (EventLoop.UVLOOP,), "rtt_ns": (1000,)}
+    assert ["load.rtt"] == client_problems(plan_of(driver=(Driver.ASYNCIO,), **asked))
+    monkeypatch.setattr(preflight, "find_spec", lambda _: None)
+    both = ["client.event_loop", "load.rtt"]
+    assert both == client_problems(plan_of(driver=(Driver.ASYNCIO,), **asked))
+    assert [] == client_problems(plan_of(**asked))
+
+
+def test_valkey_py_must_be_installed_and_is_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are said at once and before the load."""
+    libraries: dict[str, object] = {"client": (Client.VALKEY_PY,)}
+    assert [] == client_problems(plan_of(**libraries))
+    flags = TlsSettings(include_verify_flags=("VERIFY_X509_STRICT",))
+    places = ["server.ssl_include_verify_flags"]
+    assert places == client_problems(plan_of(**libraries), flags)
+    assert [] == client_problems(plan_of(), flags)
+    assert ["client.driver"] == client_problems(plan_of(driver=(Driver.ASYNCIO,), **libraries))
+    monkeypatch.setattr(preflight, "find_spec", lambda _: None)
+    assert ["client.client"] == client_problems(plan_of(**libraries))
 
 
 def test_without_a_pool_every_handler_needs_room() -> None:

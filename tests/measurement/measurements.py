@@ -77,6 +77,7 @@ measurements = st.builds(
     cpu_ns=counts,
     voluntary_switches=counts,
     involuntary_switches=counts,
+    loop_lag=st.none() | histograms,
 )
 
 

@@ -61,6 +61,7 @@ def test_what_adds_up() -> None:
         opened=Opening(connections=1, round_trips=2, tls_round_trips=2, refused=3),
         replies={"1": 1},
         open_max=4,
+        loop_lag=Histogram.of([9]),
     )
     other = Measurement(
         completed=4,
@@ -84,6 +85,9 @@ def test_what_adds_up() -> None:
     assert (0, 1, 3, 5) == both.handlers
     assert both.opened == Opening(connections=2, round_trips=3, tls_round_trips=2, refused=4)
     assert {"1": 2, "2": 1} == both.replies
+    assert Histogram.of([9]) == both.loop_lag
+    assert Histogram.of([9, 9]) == (both + one).loop_lag
+    assert (other + other).loop_lag is None
 
 
 @given(measurements)

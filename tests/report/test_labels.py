@@ -6,7 +6,7 @@ import pytest
 
 from tests.runs import case_record
 from valkeybench.report.labels import axes_labels, axis_label, labels, short_duration
-from valkeybench.scenario.model import Axes, Case, Pool, Think, plain
+from valkeybench.scenario.model import Axes, Case, Driver, Pool, Think, plain
 from valkeybench.units import MILLISECOND, SECOND
 
 
@@ -40,6 +40,10 @@ def named(axes: Axes) -> list[str]:
             ],
         ),
         (
+            Axes(pool=(Pool.FAIR,), driver=tuple(Driver)),
+            ["driver threads", "driver asyncio"],
+        ),
+        (
             Axes(pool=(Pool.BLOCKING,), value_size=(64, 1024), protocol=(2, 3)),
             [
                 "64 B values, RESP2",
@@ -49,7 +53,7 @@ def named(axes: Axes) -> list[str]:
             ],
         ),
     ],
-    ids=["pools", "lone", "sizes", "kinds", "handlers", "timeouts", "think", "values"],
+    ids=["pools", "lone", "sizes", "kinds", "handlers", "timeouts", "think", "drivers", "values"],
 )
 def test_a_name_holds_the_varied_axes_only(axes: Axes, names: list[str]) -> None:
     """An axis all cases agree on, or that means nothing for some, sets nothing apart."""

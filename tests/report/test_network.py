@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.runs import case_record, run_file
 from valkeybench.report.document import Paragraph, Table
 from valkeybench.report.network import distance_blocks, setup_blocks
+from valkeybench.scenario.model import Client, Driver
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -43,6 +44,37 @@ def test_the_round_trips_of_a_new_connection_are_named_and_counted() -> None:
         "CLIENT MAINT_NOTIFICATIONS (refused), CLIENT SETINFO × 2." in text
     )
     assert "3 of them can be spared (--handshake minimal)" in text
+
+
+def test_valkey_py_is_not_advised_as_redis_py_is() -> None:
+    """It has no notifications to switch off."""
+    other = opening(
+        case_record("none", client=Client.VALKEY_PY),
+        prewarmed=0,
+        opened=4,
+        setup={"HELLO": 4, "CLIENT SETINFO": 8},
+        refused={},
+    )
+    assert "costs 4 round trips" in said(run_file(other))
+    assert "spared" not in said(run_file(other))
+
+
+def test_set_up_commands_sent_together_are_one_round_trip() -> None:
+    """The commands that follow another without waiting cost nothing, and are not said to."""
+    together = opening(
+        case_record("none", driver=Driver.ASYNCIO),
+        prewarmed=0,
+        opened=4,
+        setup={"HELLO": 4, "CLIENT MAINT_NOTIFICATIONS": 4, "CLIENT SETINFO": 8, "SELECT": 4},
+        setup_round_trips=3.0,
+        refused={"CLIENT MAINT_NOTIFICATIONS": 4},
+    )
+    text = said(run_file(together))
+
+    assert (
+        "A new connection costs 4 round trips: TCP, HELLO, "
+        "CLIENT MAINT_NOTIFICATIONS (refused), CLIENT SETINFO, SELECT (sent along)." in text
+    )
 
 
 def test_nothing_is_said_to_be_spared_when_nothing_can() -> None:

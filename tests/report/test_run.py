@@ -42,7 +42,7 @@ from valkeybench.report.document import (
 from valkeybench.report.run import run_document
 from valkeybench.results.runfile import DataSet, RunFile, RunWarning
 from valkeybench.scenario.library import seed_paths
-from valkeybench.scenario.model import Case, Scenario, plain
+from valkeybench.scenario.model import Case, Client, Driver, EventLoop, Scenario, plain
 from valkeybench.scenario.reader import parse_toml, read_scenario
 from valkeybench.units import (
     format_bytes,
@@ -125,6 +125,21 @@ def test_the_title_names_scenario_server_client_and_load() -> None:
         "redis-py 8.1.0, hiredis 3.2.0, CPython 3.11.7"
     ) == who.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "2 cases · 3 repeats × 3 s · 50 handlers, think 10ms, GET key:{0..9999}" == what.text
+
+
+def test_the_title_names_the_libraries_that_asked() -> None:
+    """Those that did not are left out, even if they are installed."""
+    axes: dict[str, Any] = {"driver": Driver.ASYNCIO, "event_loop": EventLoop.UVLOOP}
+    packages = {"redis": "8.1.0", "valkey": "6.2.0", "uvloop": "0.23.0"}
+    environment = {**ENVIRONMENT, "packages": packages}
+    for case, named in (
+        (case_record(client=Client.VALKEY_PY), "valkey-py 6.2.0, CPython 3.11.7"),
+        (case_record(**axes), "redis-py 8.1.0, uvloop 0.23.0, CPython 3.11.7"),
+        (case_record(), "redis-py 8.1.0, CPython 3.11.7"),
+    ):
+        who = report(run_file(case, environment=environment)).blocks[1]
+        assert isinstance(who, Paragraph)
+        assert named == who.text.replace("\N{NO-BREAK SPACE}", " ").rpartition(" · ")[2]
 
 
 def test_a_server_somewhere_else_is_named_with_its_address() -> None:

@@ -14,6 +14,8 @@ from valkeybench.scenario.model import (
     Axes,
     Case,
     Distribution,
+    Driver,
+    EventLoop,
     Pool,
     Scenario,
     ServerSettings,
@@ -58,6 +60,16 @@ def test_cases_are_different_and_meaningful(axes: Axes) -> None:
         expected *= len(set(axes.max_connections)) if pool.is_pooled else 1
         expected *= len(set(axes.pool_timeout_ns)) if pool.waits else 1
         assert expected == sum(case.pool is pool for case in cases)
+
+
+def test_an_event_loop_is_the_asyncio_drivers() -> None:
+    """Threads have none, and are not repeated for each."""
+    axes = Axes(pool=(Pool.BLOCKING,), driver=tuple(Driver), event_loop=tuple(EventLoop))
+    assert [
+        (Driver.THREADS, None),
+        (Driver.ASYNCIO, EventLoop.ASYNCIO),
+        (Driver.ASYNCIO, EventLoop.UVLOOP),
+    ] == [(case.driver, case.event_loop) for case in axes.cases()]
 
 
 @pytest.mark.parametrize(

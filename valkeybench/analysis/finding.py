@@ -25,6 +25,7 @@ class Code(StrEnum):
     UNFINISHED = "unfinished"
     CLIENT_SATURATED = "client_saturated"
     PROCESS_SATURATED = "process_saturated"
+    LOOP_LATE = "loop_late"
     SERVER_SATURATED = "server_saturated"
     BEHIND_SCHEDULE = "behind_schedule"
     UNEVEN_START = "uneven_start"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import PoolLimit, SeenCase, seen
 from valkeybench.analysis.delivery import behind_schedule
+from valkeybench.analysis.event_loop import loop_late
 from valkeybench.analysis.finding import Code, Finding, Look
 from valkeybench.analysis.placing import crowded, process_saturated, uneven_start
 from valkeybench.analysis.remedies import (
@@ -68,6 +69,7 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.UNFINISHED: unfinished,
         Code.CLIENT_SATURATED: client_saturated,
         Code.PROCESS_SATURATED: process_saturated,
+        Code.LOOP_LATE: loop_late,
         Code.SERVER_SATURATED: server_saturated,
         Code.BEHIND_SCHEDULE: behind_schedule,
         Code.UNEVEN_START: uneven_start,

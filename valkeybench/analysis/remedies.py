@@ -33,6 +33,14 @@ def less_client_cpu(case: SeenCase) -> str:
     )
 
 
+def less_loop_work(case: SeenCase) -> str:
+    """Say how to keep an event loop free."""
+    processes = f"spread the tasks over more processes (--processes {2 * case.processes})"
+    if not case.pool.is_pooled:
+        return f"opening connections holds it up: use a pool, or {processes}"
+    return f"{processes}, and keep whatever computes off the loop; more connections cannot help"
+
+
 def keep_up(case: SeenCase) -> str:
     """Say how to bring an open load back onto its schedule."""
     more = f"more handlers (--concurrency {2 * case.concurrency})"

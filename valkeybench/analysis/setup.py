@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from valkeybench.analysis.cases import SeenCase
-    from valkeybench.results.runfile import CaseRecord
+    from valkeybench.results.runfile import CaseRecord, Connections
 
-_DECIDING = ("tls", "handshake", "protocol")
+_DECIDING = ("client", "driver", "tls", "handshake", "protocol")
 """The axes that decide what a new connection has to do."""
 
 
@@ -70,16 +70,27 @@ def _setup(cases: Sequence[SeenCase]) -> Setup | None:
     steps = [Step(name="TCP", round_trips=1.0)]
     if connections.tls_round_trips:
         steps.append(Step(name="TLS", round_trips=connections.tls_round_trips))
-    steps += [
-        Step(
-            name=name,
-            round_trips=asked / count,
-            refused=connections.refused.get(name, 0) / count,
-        )
-        for name, asked in sorted(connections.setup.items(), key=_turn)
-    ]
+    steps += _commands(connections, count)
     axes = {name: case.record.axes.get(name) for name in _DECIDING}
     return Setup(axes=axes, connections=count, steps=tuple(steps))
+
+
+def _commands(connections: Connections, count: int) -> list[Step]:
+    """Count the set-up commands of a new connection, by what each adds to the round trips.
+
+    redis.asyncio sends the last ones together: those that follow add nothing.
+    """
+    asked = dict(sorted(connections.setup.items(), key=_turn))
+    waited = connections.setup_round_trips
+    together = 0.0 if waited is None else max(sum(asked.values()) / count - waited, 0.0)
+    steps = []
+    for name, sent in reversed(asked.items()):
+        each = sent / count
+        followed = min(together, each)
+        together -= followed
+        refused = connections.refused.get(name, 0) / count
+        steps.append(Step(name=name, round_trips=each - followed, refused=refused))
+    return steps[::-1]
 
 
 def _turn(step: tuple[str, int]) -> int:

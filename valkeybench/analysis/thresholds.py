@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from valkeybench.units import MILLISECOND
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -18,6 +20,16 @@ class Thresholds:
 
     Python gives a process one core. Simulated: where no size was right, it was 0.94 or more.
     """
+
+    loop_lag: float = 0.25
+    """Lag of the event loop over response time, both at p99, that is worth a word.
+
+    A reply waits for the loop at least once, and hardly anything else should take a quarter
+    of its time. A judgement.
+    """
+
+    loop_lag_ns: int = MILLISECOND
+    """Lag below which it is the machine's waking up rather than a busy loop. A judgement."""
 
     server_cpu: float = 0.80
     """Share of the server's main thread. M/M/1 waits four service times there and climbs."""

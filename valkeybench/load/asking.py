@@ -5,6 +5,7 @@ An `Asker` is what a handler calls for each command. Its lease holds the instant
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +27,7 @@ from valkeybench.load.connections import (
     WaitingPool,
 )
 from valkeybench.plan.workload import Batch
-from valkeybench.scenario.model import Clients, Handshake, Pool
+from valkeybench.scenario.model import Client, Clients, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     AnyPool = RaisingPool | WaitingPool
     AnyConnectionClass = type[redis.Connection | redis.UnixDomainSocketConnection]
 
-_BACKOFF_BASE_SECONDS, _BACKOFF_CAP_SECONDS = 0.01, 1.0
+BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS = 0.01, 1.0
 """What redis-py 8 uses for its own retries; here only when a scenario asks for retries."""
 
 
@@ -47,8 +48,8 @@ def client_settings(case: Case, endpoint: Endpoint, shared: Shared) -> dict[str,
     """Give redis-py's keyword arguments for a case, nothing left to its defaults."""
     settings = {
         **endpoint.connection_kwargs(),
-        "socket_timeout": _seconds(case.socket_timeout_ns),
-        "socket_connect_timeout": _seconds(case.connect_timeout_ns),
+        "socket_timeout": in_seconds(case.socket_timeout_ns),
+        "socket_connect_timeout": in_seconds(case.connect_timeout_ns),
         "decode_responses": case.decode_responses,
         "protocol": case.protocol,
         "retry": _retry(case, shared),
@@ -70,28 +71,64 @@ def connection_class(endpoint: Endpoint, *, rtt_ns: int = 0) -> AnyConnectionCla
     return DelayedConnection if rtt_ns else TimedConnection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A client library of redis-py's family: what the pool policies are made of."""
+
+    client: Callable[..., Any]
+    lease: Callable[..., Lease]
+    settings: Callable[[Case, Endpoint, Shared], dict[str, Any]]
+    connection_class: Callable[..., Any]
+    raising_pool: Callable[..., Any]
+    waiting_pool: Callable[..., Any]
+
+
+def library(case: Case) -> Library:
+    """Choose the library a case asks for."""
+    if case.client is Client.VALKEY_PY:
+        from valkeybench.load.valkey_asking import valkey_py  # noqa: PLC0415 - optional
+
+        return valkey_py()
+    return Library(
+        client=redis.Redis,
+        lease=Lease,
+        settings=client_settings,
+        connection_class=connection_class,
+        raising_pool=RaisingPool,
+        waiting_pool=WaitingPool,
+    )
+
+
 def make_pool(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool:
     """Build the pool a case's handlers share."""
+    of = library(case)
     settings = {
-        **client_settings(case, endpoint, ledger.shared),
-        "connection_class": connection_class(endpoint, rtt_ns=case.rtt_ns),
+        **of.settings(case, endpoint, ledger.shared),
+        "connection_class": of.connection_class(endpoint, rtt_ns=case.rtt_ns),
         "max_connections": case.max_connections,
         "ledger": ledger,
     }
+    pool: AnyPool
     if case.pool is Pool.RAISING:
-        return RaisingPool(**settings)
-    settings["timeout"] = _seconds(case.pool_timeout_ns)
+        pool = of.raising_pool(**settings)
+        return pool
+    settings["timeout"] = in_seconds(case.pool_timeout_ns)
     if case.pool is Pool.FAIR:
         settings["queue_class"] = FairQueue
-    return WaitingPool(**settings)
+    pool = of.waiting_pool(**settings)
+    return pool
+
+
+def retry_backoff() -> ExponentialWithJitterBackoff:
+    """Give the pauses between attempts."""
+    return ExponentialWithJitterBackoff(base=BACKOFF_BASE_SECONDS, cap=BACKOFF_CAP_SECONDS)
 
 
 class CountingRetry(Retry):
     """redis-py's retry with a count."""
 
     def __init__(self, retries: int, shared: Shared) -> None:
-        backoff = ExponentialWithJitterBackoff(base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS)
-        super().__init__(backoff, retries)
+        super().__init__(retry_backoff(), retries)
         self._shared = shared
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CountingRetry:
@@ -123,10 +160,10 @@ def _retry(case: Case, shared: Shared) -> Retry:
 class SharedClient:
     """Asks with one client kept over the common pool: the usual way."""
 
-    def __init__(self, pool: AnyPool, ledger: Ledger) -> None:
-        self.lease = Lease(pool, pool.watched)
+    def __init__(self, of: Library, pool: AnyPool, ledger: Ledger) -> None:
+        self.lease = of.lease(pool, pool.watched)
         self._ledger = ledger
-        self._client = redis.Redis(connection_pool=_as_pool(self.lease))
+        self._client = of.client(connection_pool=self.lease)
         self.ask = self._client.execute_command
 
     def ask_batch(self, batch: Batch) -> Any:
@@ -137,8 +174,9 @@ class SharedClient:
 class SuccessiveClients:
     """Asks with a new client for each command, over the common pool."""
 
-    def __init__(self, pool: AnyPool, ledger: Ledger) -> None:
-        self.lease = Lease(pool, pool.watched)
+    def __init__(self, of: Library, pool: AnyPool, ledger: Ledger) -> None:
+        self.lease = of.lease(pool, pool.watched)
+        self._make_client = of.client
         self._ledger = ledger
 
     def ask(self, *command: str) -> Any:
@@ -149,9 +187,9 @@ class SuccessiveClients:
         """Build a client and send a batch with it."""
         return _execute(self._client(), batch, self.lease, self._ledger)
 
-    def _client(self) -> redis.Redis:
+    def _client(self) -> Any:
         begun = clock()
-        client = redis.Redis(connection_pool=_as_pool(self.lease))
+        client = self._make_client(connection_pool=self.lease)
         self._ledger.notes.construct += clock() - begun
         self.lease.opened = True
         return client
@@ -160,11 +198,12 @@ class SuccessiveClients:
 class NoPool:
     """Asks with a new client and a new connection for each command, closed after it."""
 
-    def __init__(self, case: Case, endpoint: Endpoint, ledger: Ledger) -> None:
-        self.lease = Lease()
+    def __init__(self, of: Library, case: Case, endpoint: Endpoint, ledger: Ledger) -> None:
+        self.lease = of.lease()
+        self._make_client = of.client
         self._ledger = ledger
-        self._connection_class = connection_class(endpoint, rtt_ns=case.rtt_ns)
-        self._settings = client_settings(case, endpoint, ledger.shared)
+        self._connection_class = of.connection_class(endpoint, rtt_ns=case.rtt_ns)
+        self._settings = of.settings(case, endpoint, ledger.shared)
         if endpoint.tls:
             self._settings["ssl"] = True
         if endpoint.path is not None:
@@ -178,13 +217,13 @@ class NoPool:
         """Build a client, connect, send a batch, close."""
         return self._ask_with(lambda client: _execute(client, batch, self.lease, self._ledger))
 
-    def _ask_with(self, send: Callable[[redis.Redis], Any]) -> Any:
-        client = redis.Redis(**self._settings)
+    def _ask_with(self, send: Callable[[Any], Any]) -> Any:
+        client = self._make_client(**self._settings)
         own = client.connection_pool
         own.connection_class = self._connection_class
         own.connection_kwargs["ledger"] = self._ledger
         self.lease.turn_to(own)
-        client.connection_pool = _as_pool(self.lease)
+        client.connection_pool = self.lease
         try:
             return send(client)
         finally:
@@ -220,7 +259,7 @@ def arguments(request: Request) -> tuple[Any, ...]:
     return (request,) if isinstance(request, Batch) else request
 
 
-def _execute(client: redis.Redis, batch: Batch, lease: Lease, ledger: Ledger) -> Any:
+def _execute(client: Any, batch: Batch, lease: Lease, ledger: Ledger) -> Any:
     """Send a batch; raise what its first failed command raises.
 
     Building the pipeline happens before a connection is asked for, so it is no waiting.
@@ -234,14 +273,24 @@ def _execute(client: redis.Redis, batch: Batch, lease: Lease, ledger: Ledger) ->
     return pipeline.execute()
 
 
+class Replies(dict[str, int]):
+    """How often each distinct reply came, of the first thousand there were."""
+
+    MOST = 1000
+
+    def count(self, reply: Any) -> None:
+        """Count one."""
+        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+        if text in self or len(self) < self.MOST:
+            self[text] = self.get(text, 0) + 1
+
+
 class Tallied:
     """Asks as another does, and counts the distinct replies."""
 
-    MOST_REPLIES = 1000
-
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self.replies: dict[str, int] = {}
+        self.replies = Replies()
 
     @property
     def lease(self) -> Instants:
@@ -251,15 +300,8 @@ class Tallied:
     def ask(self, *command: Any) -> Any:
         """Send one command and count its reply."""
         reply = self._asker.ask(*command)
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-        if text in self.replies or len(self.replies) < self.MOST_REPLIES:
-            self.replies[text] = self.replies.get(text, 0) + 1
+        self.replies.count(reply)
         return reply
-
-
-def _as_pool(lease: Lease) -> Any:
-    """Let a lease stand where redis-py's types want the pool it views."""
-    return lease
 
 
 class Instants(Protocol):
@@ -287,15 +329,17 @@ def make_asker(
     case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Ledger, *, batches: bool = False
 ) -> Asker:
     """Choose how one handler asks; `pool` is None exactly when the policy is `none`."""
+    of = library(case)
     asker: SharedClient | SuccessiveClients | NoPool
     if pool is None:
-        asker = NoPool(case, endpoint, ledger)
+        asker = NoPool(of, case, endpoint, ledger)
     elif case.clients is Clients.SUCCESSIVE:
-        asker = SuccessiveClients(pool, ledger)
+        asker = SuccessiveClients(of, pool, ledger)
     else:
-        asker = SharedClient(pool, ledger)
+        asker = SharedClient(of, pool, ledger)
     return Batching(asker) if batches else asker
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
+def in_seconds(nanoseconds: int | None) -> float | None:
+    """Say a timeout in redis-py's unit; None is for ever."""
     return None if nanoseconds is None else nanoseconds / 1e9

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from valkeybench.load.failures import REPLY_ERRORS
+from valkeybench.load.failures import is_reply_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Sized
+    from collections.abc import Callable, Sequence, Sized
 
     from valkeybench.load.ledger import Ledger
     from valkeybench.measurement.histogram import Integers
@@ -32,7 +32,7 @@ else:
     _Mixed = object
 
 
-class _Timed(_Mixed):
+class Timed(_Mixed):
     """What timing adds to any of redis-py's connection classes."""
 
     _sock: socket.socket | None  # type: ignore[assignment]  # redis-py's types know only the None
@@ -63,11 +63,16 @@ class _Timed(_Mixed):
         self._ledger.shared.opened()
 
     def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Introduce the connection to the server."""
+        self.time_handshake(super().on_connect_check_health, check_health)
+
+    def time_handshake(self, introduce: Callable[..., None], *args: Any) -> None:
+        """Note what introducing the connection takes, and what is said."""
         begun, quiet = clock(), type(self)
         # It counts for the length of the handshake only, so that no command pays for it.
         self.__class__ = _counting(quiet)  # type: ignore[arg-type]  # classes are hashable
         try:
-            super().on_connect_check_health(check_health)
+            introduce(*args)
         finally:
             self.__class__ = quiet
             lasted = clock() - begun
@@ -75,6 +80,7 @@ class _Timed(_Mixed):
             self.opening_ns += lasted
 
     def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Close the connection, if it is open."""
         if self._sock is not None:
             self._ledger.shared.closed()
         super().disconnect(*args, **kwargs)
@@ -87,7 +93,7 @@ class _Counts(_Mixed):
     _asked: str
 
     def send_command(self, *args: Any, **kwargs: Any) -> None:
-        self._asked = _setup_name(args)
+        self._asked = setup_name(args)
         self._ledger.shared.asked_in_setup(self._asked)
         self._ledger.notes.round_trips += 1
         super().send_command(*args, **kwargs)
@@ -95,9 +101,10 @@ class _Counts(_Mixed):
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().read_response(*args, **kwargs)
-        except REPLY_ERRORS:
-            self._ledger.shared.refused_in_setup(self._asked)
-            self._ledger.notes.refused += 1
+        except Exception as error:
+            if is_reply_error(error):
+                self._ledger.shared.refused_in_setup(self._asked)
+                self._ledger.notes.refused += 1
             raise
 
 
@@ -107,7 +114,7 @@ def _counting(quiet: type) -> Any:
     return type(f"Counting{quiet.__name__}", (_Counts, quiet), {})
 
 
-def _setup_name(words: Sequence[Any]) -> str:
+def setup_name(words: Sequence[Any]) -> str:
     """Name a set-up command so that no argument of it is repeated: one may be a password."""
     first, *rest = (str(word).upper() for word in words)
     if first == "HELLO":
@@ -115,16 +122,8 @@ def _setup_name(words: Sequence[Any]) -> str:
     return " ".join([first, *rest[:1]]) if first == "CLIENT" else first
 
 
-class TimedConnection(_Timed, redis.Connection):
-    """A TCP connection that notes what opening it took."""
-
-
-class TimedUnixConnection(_Timed, redis.UnixDomainSocketConnection):
-    """A unix socket connection that notes what opening it took."""
-
-
-class TimedTlsConnection(_Timed, redis.SSLConnection):
-    """A TLS connection that notes what opening it took, TCP and TLS apart."""
+class TimedNegotiation(Timed):
+    """What timing adds to a TLS connection: TCP, building the context and negotiating apart."""
 
     notes_socket_itself = True
 
@@ -133,7 +132,7 @@ class TimedTlsConnection(_Timed, redis.SSLConnection):
         self._note_opened()
         observed = _ObservedSocket(sock)
         try:
-            wrapped: socket.socket = super()._wrap_socket_with_ssl(observed)
+            wrapped: socket.socket = super()._wrap_socket_with_ssl(observed)  # type: ignore[misc]  # TLS
         except BaseException:
             observed.close()
             self._ledger.shared.closed()
@@ -144,13 +143,21 @@ class TimedTlsConnection(_Timed, redis.SSLConnection):
         return wrapped
 
 
-def tls_round_trips(sock: socket.socket) -> int:
+class TimedConnection(Timed, redis.Connection):
+    """A TCP connection that notes what opening it took."""
+
+
+class TimedUnixConnection(Timed, redis.UnixDomainSocketConnection):
+    """A unix socket connection that notes what opening it took."""
+
+
+def tls_round_trips(sock: socket.socket | ssl.SSLObject) -> int:
     """Count the round trips negotiating took: one in TLS 1.3, two before (RFC 8446, section 2)."""
-    version = sock.version() if isinstance(sock, ssl.SSLSocket) else None
+    version = sock.version() if isinstance(sock, (ssl.SSLSocket, ssl.SSLObject)) else None
     return 1 if version == "TLSv1.3" else 2
 
 
-class _Delayed(_Mixed):
+class Delayed(_Mixed):
     """What a network further away adds: one round trip wherever a real one would be waited for.
 
     It sleeps after connecting and negotiating, and before sending each command or pipeline:
@@ -171,19 +178,24 @@ class _Delayed(_Mixed):
         return wrapped
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command or a pipeline, after a round trip."""
         self._ledger.travel()
         super().send_packed_command(*args, **kwargs)
 
 
-class DelayedConnection(_Timed, _Delayed, redis.Connection):
+class TimedTlsConnection(TimedNegotiation, redis.SSLConnection):
+    """A TLS connection that notes what opening it took, TCP and TLS apart."""
+
+
+class DelayedConnection(Timed, Delayed, redis.Connection):
     """A timed TCP connection over an emulated distance."""
 
 
-class DelayedUnixConnection(_Timed, _Delayed, redis.UnixDomainSocketConnection):
+class DelayedUnixConnection(Timed, Delayed, redis.UnixDomainSocketConnection):
     """A timed unix socket connection over an emulated distance."""
 
 
-class DelayedTlsConnection(TimedTlsConnection, _Delayed, redis.SSLConnection):
+class DelayedTlsConnection(TimedTlsConnection, Delayed, redis.SSLConnection):
     """A timed TLS connection over an emulated distance."""
 
 
@@ -205,12 +217,13 @@ class _ObservedSocket(socket.socket):
         return super().detach()
 
 
-class _NotesConstruction:
+class NotesConstruction:
     """Makes a pool note what building a connection object took."""
 
     connection_kwargs: dict[str, Any]
 
     def make_connection(self) -> Any:
+        """Build a connection object."""
         notes = self.connection_kwargs["ledger"].notes
         begun = clock()
         try:
@@ -219,7 +232,7 @@ class _NotesConstruction:
             notes.construct += clock() - begun
 
 
-class RaisingPool(_NotesConstruction, redis.ConnectionPool):
+class RaisingPool(NotesConstruction, redis.ConnectionPool):
     """redis-py's ConnectionPool."""
 
     @property
@@ -232,7 +245,7 @@ class RaisingPool(_NotesConstruction, redis.ConnectionPool):
         return lengths
 
 
-class WaitingPool(_NotesConstruction, redis.BlockingConnectionPool):
+class WaitingPool(NotesConstruction, redis.BlockingConnectionPool):
     """redis-py's BlockingConnectionPool."""
 
     @property
@@ -338,7 +351,7 @@ class Lease:
         self.held = clock()
         return connection
 
-    def release(self, connection: _Timed) -> None:
+    def release(self, connection: Timed) -> None:
         """Give the connection back."""
         self.replied = clock()
         if connection.opening_ns:
@@ -348,7 +361,7 @@ class Lease:
             self._claim(connection)
         self._give(connection)
 
-    def _claim(self, connection: _Timed) -> None:
+    def _claim(self, connection: Timed) -> None:
         connection.opening_ns = 0
         self.opened = True
 

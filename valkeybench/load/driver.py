@@ -5,16 +5,29 @@ from __future__ import annotations
 import resource
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from valkeybench.measurement.histogram import Histogram
+from valkeybench.measurement.measurement import Measurement, Opening
+from valkeybench.measurement.metrics import OPENING, Phase
+from valkeybench.measurement.recorder import Recorder, Window
+from valkeybench.scenario.model import Driver as DriverName
+from valkeybench.units import SECOND
 
-    from valkeybench.measurement.measurement import Measurement
-    from valkeybench.measurement.recorder import Window
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from valkeybench.load.ledger import Shared
+    from valkeybench.load.pace import Schedule
+    from valkeybench.measurement.histogram import Integers
     from valkeybench.plan.trial import Trial
+    from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
+
+GRACE_NS = 6 * SECOND
+"""How long handlers may take to end the command under way when the window has closed:
+more than redis-py's default socket timeout of 5 s."""
 
 
 class Driver(Protocol):
@@ -29,10 +42,107 @@ class Driver(Protocol):
 
 def make_driver(trial: Trial, endpoint: Endpoint, *, process: int) -> Driver:
     """Choose the driver a trial asks for."""
-    # There is one driver so far; others join here and are imported only when asked for.
+    # Imported only when asked for: a load process needs one of them.
+    if trial.case.driver is DriverName.ASYNCIO:
+        from valkeybench.load.tasks import TasksDriver  # noqa: PLC0415
+
+        return TasksDriver(trial, endpoint, process=process)
     from valkeybench.load.threads import ThreadsDriver  # noqa: PLC0415
 
     return ThreadsDriver(trial, endpoint, process=process)
+
+
+class WatchedPool(Protocol):
+    """A pool that knows how many of its connections were in use when a handler asked."""
+
+    max_connections: int
+
+    def in_use(self, lengths: Integers) -> Integers:
+        """Turn what leases saw into connections in use."""
+
+
+@dataclass(slots=True)
+class Prewarmed:
+    """What opening the pool before the load took: the notes on each connection, and the time."""
+
+    rows: list[tuple[int, ...]] = field(default_factory=list)
+    lasted_ns: int = 0
+
+    @property
+    def opening(self) -> Opening:
+        """Count what was opened."""
+        return Opening(*(sum(column) for column in self._columns()[len(OPENING) :]))
+
+    def histograms(self) -> dict[Phase, Histogram]:
+        """Give the phases of opening that happened."""
+        phases = zip(OPENING, self._columns(), strict=False)
+        return {phase: Histogram.of(lasted) for phase, lasted in phases if any(lasted)}
+
+    def _columns(self) -> list[tuple[int, ...]]:
+        return list(zip(*self.rows, strict=True))
+
+
+def make_recorder(
+    case: Case, window: Window, pool: WatchedPool | None, *, pools: int = 0
+) -> Recorder:
+    """Make the recorder for a case; `pool` is None exactly when the policy is `none`.
+
+    Of a cluster it is one of the nodes' pools, and `pools` says how many there are.
+    """
+    arrivals_open = case.rate is not None
+    if pool is None:
+        return Recorder(window, capacity=None, arrivals_open=arrivals_open, pools=pools)
+    return Recorder(
+        window,
+        capacity=pool.max_connections,
+        in_use=pool.in_use,
+        arrivals_open=arrivals_open,
+        pools=pools,
+    )
+
+
+def measured(  # noqa: PLR0913 - everything a driver knows in the end comes together here
+    recorder: Recorder,
+    *,
+    shared: Shared,
+    prewarmed: Prewarmed,
+    schedule: Schedule | None,
+    handlers: Iterable[int],
+    batched: int,
+    replies: Sequence[Mapping[str, int]],
+    cost: Cost,
+    abandoned: int,
+    loop_lag: Histogram | None = None,
+) -> Measurement:
+    """Put together what a driver saw; `handlers` are the commands each one completed."""
+    return Measurement(
+        window_ns=recorder.window.length_ns,
+        completed=recorder.completed,
+        batched=batched,
+        unfinished=recorder.unfinished,
+        dropped=0 if schedule is None else schedule.dropped(),
+        offered=0 if schedule is None else schedule.offered,
+        retries=shared.retries,
+        abandoned=abandoned,
+        failures=recorder.failures,
+        histograms=recorder.histograms(),
+        prewarm=prewarmed.histograms(),
+        prewarm_ns=prewarmed.lasted_ns,
+        prewarmed=prewarmed.opening,
+        warmup=recorder.warmup,
+        opened=recorder.opened,
+        open_max=shared.open_max,
+        setup=dict(shared.setup),
+        setup_refused=dict(shared.setup_refused),
+        in_use=recorder.in_use,
+        handlers=tuple(sorted(handlers)),
+        replies=summed_replies(replies),
+        series=recorder.series,
+        cpu_ns=cost.cpu_ns,
+        voluntary_switches=cost.voluntary_switches,
+        involuntary_switches=cost.involuntary_switches,
+        loop_lag=loop_lag,
+    )
 
 
 @dataclass(frozen=True, slots=True)

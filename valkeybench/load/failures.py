@@ -1,53 +1,62 @@
-"""The one place that knows what redis-py's exceptions mean."""
+"""The one place that knows what the client libraries' exceptions mean.
+
+valkey-py has redis-py's exceptions under the same names, so they are known by name.
+"""
 
 from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING
 
-import redis
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    MaxConnectionsError,
-    RedisClusterException,
-    ResponseError,
-)
-
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPLY_ERRORS = (ResponseError, AuthenticationError, AuthorizationError, BusyLoadingError)
-"""What redis-py raises for an error reply; it takes some of them for connection errors."""
+_LIBRARIES = frozenset({"redis", "valkey"})
+
+_REFUSALS = frozenset({"AuthenticationError", "AuthorizationError"})
+_REPLY_ERRORS = _REFUSALS | {"ResponseError", "BusyLoadingError"}
+"""What is raised for an error reply; some of them are taken for connection errors there."""
+
+
+def is_reply_error(error: BaseException) -> bool:
+    """Tell whether a client library raised this for an error reply."""
+    return not _REPLY_ERRORS.isdisjoint(_names(error))
 
 
 def failure_kind(error: BaseException) -> FailureKind:
     """Say why a command failed.
 
-    By type where redis-py has one, by its wording where it has not: a blocking pool's
+    By type where there is one, by its wording where it has not: a blocking pool's
     timeout is a bare ConnectionError, and so is a server that is full.
     """
-    if isinstance(error, RedisClusterException) and error.__cause__ is not None:
+    if "RedisClusterException" in _names(error) and error.__cause__ is not None:
         error = error.__cause__  # why no node of a cluster could be asked for the others
-    text = str(error)
-    if isinstance(error, MaxConnectionsError):
+    text, names = str(error), _names(error)
+    if "MaxConnectionsError" in names:
         return FailureKind.POOL_EXHAUSTED
-    if isinstance(error, (AuthenticationError, AuthorizationError)):
+    if names & _REFUSALS:
         return FailureKind.AUTH
-    if isinstance(error, REPLY_ERRORS):
+    if names & _REPLY_ERRORS:
         return FailureKind.REPLY_ERROR
-    if isinstance(error, redis.TimeoutError):
+    if "TimeoutError" in names:
         connecting = "connecting" in text
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
-    if isinstance(error, redis.ConnectionError):
+    if "ConnectionError" in names:
         return _connection_failure(error, text)
     return FailureKind.RESET if isinstance(error, OSError) else FailureKind.REPLY_ERROR
 
 
-def _connection_failure(error: redis.ConnectionError, text: str) -> FailureKind:
+def _names(error: BaseException) -> set[str]:
+    """Name what an exception is, as far as a client library defines it."""
+    kinds = type(error).__mro__
+    return {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] in _LIBRARIES}
+
+
+def _connection_failure(error: BaseException, text: str) -> FailureKind:
+    if text == "Too many connections":  # valkey-py has no MaxConnectionsError
+        return FailureKind.POOL_EXHAUSTED
     if text == "No connection available.":
         return FailureKind.POOL_TIMEOUT
     if "max number of clients" in text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from time import sleep
 
@@ -70,6 +71,24 @@ class NodeLedger:
     def notes(self) -> OpeningNotes:
         """Give the notes of the thread that asks."""
         return self._whole.notes
+
+
+class TaskLedger:
+    """The same for tasks: each sees its own `notes`."""
+
+    def __init__(self, shared: Shared, *, rtt_ns: int = 0) -> None:
+        self._notes: ContextVar[OpeningNotes] = ContextVar("notes")
+        self.shared = shared
+        self.rtt_seconds = rtt_ns / SECOND
+
+    @property
+    def notes(self) -> OpeningNotes:
+        """Give the task's own; a task it starts after that shares them."""
+        notes = self._notes.get(None)
+        if notes is None:
+            notes = OpeningNotes()
+            self._notes.set(notes)
+        return notes
 
 
 class Shared:

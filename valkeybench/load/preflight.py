@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import resource
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from valkeybench.errors import Problem, ScenarioError
+from valkeybench.scenario.model import Client, Driver, EventLoop
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan
+    from valkeybench.scenario.model import TlsSettings
 
 _OTHER_FILES = 64
 """Files a load process needs besides its connections."""
@@ -19,6 +22,33 @@ _WATCHERS = 2
 
 _MACOS_OPEN_MAX = 10_240
 """What macOS takes for a limit where the system sets none; it takes no infinity (setrlimit(2))."""
+
+
+def check_clients(plan: Plan, trust: TlsSettings) -> None:
+    """See whether libraries and event loops can do what is asked; raises ScenarioError if not."""
+    on_uvloop = [case for case in plan.cases if case.event_loop is EventLoop.UVLOOP]
+    instead = "use --event-loop asyncio"
+    problems = []
+    if on_uvloop and not find_spec("uvloop"):
+        what = "the package uvloop is not installed"
+        remedy = f"pip install 'valkeybench[uvloop]', or {instead}"
+        problems.append(Problem("client.event_loop", what, remedy))
+    if any(case.rtt_ns for case in on_uvloop):
+        what = "uvloop's timers are too coarse to emulate a network: up to a millisecond early"
+        problems.append(Problem("load.rtt", what, instead))
+    with_valkey_py = [case for case in plan.cases if case.client is Client.VALKEY_PY]
+    if with_valkey_py and not find_spec("valkey"):
+        what = "the package valkey, which is valkey-py, is not installed"
+        remedy = "pip install 'valkeybench[valkey-py]', or use --client redis-py"
+        problems.append(Problem("client.client", what, remedy))
+    if any(case.driver is not Driver.THREADS for case in with_valkey_py):
+        what = "valkey-py is measured with threads only"
+        problems.append(Problem("client.driver", what, "use --driver threads with it"))
+    if with_valkey_py and (trust.include_verify_flags or trust.exclude_verify_flags):
+        what = "valkey-py lets nobody choose verify flags"
+        problems.append(Problem("server.ssl_include_verify_flags", what, "use --client redis-py"))
+    if problems:
+        raise ScenarioError(problems)
 
 
 def check_room(plan: Plan, facts: ServerFacts) -> None:

@@ -122,6 +122,8 @@ class Measurement:
     cpu_ns: int = 0
     voluntary_switches: int = 0
     involuntary_switches: int = 0
+    loop_lag: Histogram | None = None
+    """How late the event loop got round to what was due; None for a driver without one."""
 
     @property
     def commands(self) -> int:
@@ -149,6 +151,7 @@ class Measurement:
             "setup_refused": _tally(self.setup_refused, other.setup_refused),
             "histograms": _merge(self.histograms, other.histograms),
             "prewarm": _merge(self.prewarm, other.prewarm),
+            "loop_lag": _both(self.loop_lag, other.loop_lag),
             "in_use": _pad_add(self.in_use, other.in_use),
             "nodes": {
                 name: self.nodes.get(name, NodeShare()) + other.nodes.get(name, NodeShare())
@@ -176,6 +179,12 @@ def _merge(
         phase: one[phase] + other[phase] if phase in one and phase in other else both[phase]
         for phase in sorted(both)
     }
+
+
+def _both(one: Histogram | None, other: Histogram | None) -> Histogram | None:
+    if one is None or other is None:
+        return one or other
+    return one + other
 
 
 def _pad_add(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:

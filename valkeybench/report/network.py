@@ -38,7 +38,8 @@ def setup_blocks(run: RunFile) -> Iterable[Block]:
         yield Paragraph(
             text=f"A new connection{where} costs {trips_taken(setup.round_trips)}: {steps}."
         )
-    spared = max((_avoidable(setup) for setup in found), default=0.0)
+    with_redis_py = [setup for setup in found if setup.axes.get("client") in (None, "redis-py")]
+    spared = max(map(_avoidable, with_redis_py), default=0.0)
     if spared:
         yield Paragraph(
             text=f"{_number(spared)} of them can be spared (--handshake minimal): give redis-py "
@@ -77,6 +78,8 @@ def distance_blocks(cases: Sequence[CaseRecord]) -> Iterable[Block]:
 
 
 def _step(step: Step) -> str:
+    if not step.round_trips:
+        return f"{step.name} (sent along)"
     times = "" if abs(step.round_trips - 1) < 0.01 else f" × {_number(step.round_trips)}"  # noqa: PLR2004 - once
     refused = " (refused)" if step.refused >= step.round_trips > 0 else ""
     return f"{step.name}{times}{refused}"

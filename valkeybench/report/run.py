@@ -91,19 +91,25 @@ def _incomplete(run: RunFile) -> Callout:
 
 def _who(run: RunFile) -> str:
     """Say what was measured with what: server, place, transport, client."""
-    environment = run.environment
-    versions = {**environment, **_record(environment, "packages")}
-    client = [
-        f"{name}\N{NO-BREAK SPACE}{version}"
-        for name, version in (
-            ("redis-py", _text(versions, "redis")),
-            ("hiredis", _text(versions, "hiredis")),
-            (_text(environment, "implementation") or "Python", _text(environment, "python")),
-        )
-        if version
-    ]
-    parts = (_server(environment), _place(run), _transport(run), ", ".join(client))
+    parts = (_server(run.environment), _place(run), _transport(run), _client(run))
     return " · ".join(filter(None, parts))
+
+
+def _client(run: RunFile) -> str:
+    """Name the libraries that asked, their parsers and loops, and the Python they ran on."""
+    environment = run.environment
+    versions = _record(environment, "packages")
+    clients = {case.axes.get("client") for case in run.cases}
+    python = _text(environment, "implementation") or "Python"
+    named: dict[str, str] = {}
+    if clients != {"valkey-py"}:
+        named |= {"redis-py": _text(versions, "redis"), "hiredis": _text(versions, "hiredis")}
+    if "valkey-py" in clients:
+        named |= {"valkey-py": _text(versions, "valkey"), "libvalkey": _text(versions, "libvalkey")}
+    if "uvloop" in {case.axes.get("event_loop") for case in run.cases}:
+        named["uvloop"] = _text(versions, "uvloop")
+    named[python] = _text(environment, "python")
+    return ", ".join(f"{n}\N{NO-BREAK SPACE}{version}" for n, version in named.items() if version)
 
 
 def _transport(run: RunFile) -> str:

@@ -17,7 +17,7 @@ from valkeybench.units import MILLISECOND, SECOND
 _SLEEPS = 50
 _SLEEP_NS = MILLISECOND
 
-CLIENT_PACKAGES = ("redis", "hiredis", "valkey", "numpy", "hdrhistogram")
+CLIENT_PACKAGES = ("redis", "hiredis", "uvloop", "valkey", "libvalkey", "numpy", "hdrhistogram")
 
 
 def read_environment() -> dict[str, Any]:

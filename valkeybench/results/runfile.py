@@ -147,6 +147,8 @@ class Client(Record):
     pinned_to: list[int] | None
     abandoned: Count = 0
     """Handlers still stuck in a command some time after the window closed."""
+    loop_lag: PhaseSummary | None = None
+    """How late the event loop got round to what was due; None for a driver without one."""
 
 
 class Reading(Record):

@@ -124,7 +124,7 @@ def starved(shares: Sequence[int]) -> int:
 def phase_summaries(histograms: Mapping[Phase, Histogram]) -> dict[str, PhaseSummary]:
     """Summarise every phase that has samples, in the order of a command's life."""
     return {
-        phase.value: _phase_summary(histograms[phase])
+        phase.value: phase_summary(histograms[phase])
         for phase in Phase
         if phase in histograms and histograms[phase].count
     }
@@ -244,6 +244,7 @@ def _client(trial: PlannedTrial, seen: Measurement) -> Client:
         prewarm=prewarm,
         pinned_to=sorted(trial.pin) if trial.pin is not None else None,
         abandoned=seen.abandoned,
+        loop_lag=phase_summary(seen.loop_lag) if seen.loop_lag and seen.loop_lag.count else None,
     )
 
 
@@ -279,7 +280,8 @@ def in_use(counts: NDArray[np.int64]) -> InUse | None:
     )
 
 
-def _phase_summary(histogram: Histogram) -> PhaseSummary:
+def phase_summary(histogram: Histogram) -> PhaseSummary:
+    """Summarise a histogram that has samples."""
     p50, p90, p99, p999 = histogram.quantiles([0.5, 0.9, 0.99, 0.999])
     return PhaseSummary.model_validate(
         {

@@ -12,8 +12,10 @@ from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.model import (
     Arrivals,
+    Client,
     Clients,
     Driver,
+    EventLoop,
     Handshake,
     Keys,
     Pool,
@@ -56,7 +58,7 @@ _TOP_FIELDS = (
 _LOAD_FIELDS = (
     _axis(
         "concurrency", kinds.count("number of handlers", most=MOST_HANDLERS),
-        "Handlers (threads) per process, each issuing one command at a time.",
+        "Handlers (threads or tasks) per process, each issuing one command at a time.",
         "--concurrency", "-c", section="load", panel=Panel.LOAD, default="50",
     ),
     _axis(
@@ -154,7 +156,7 @@ _CLIENT_FIELDS = (
     _axis(
         "pool", kinds.choice(Pool, "pool policy"),
         "none: a connection per command; raising: ConnectionPool; blocking: "
-        "BlockingConnectionPool; fair: the same, first come first served.",
+        "BlockingConnectionPool; fair: the same, first come first served (asyncio: a semaphore).",
         "--pool", section="client", panel=Panel.POOL, default="none,blocking",
     ),
     _axis(
@@ -169,8 +171,19 @@ _CLIENT_FIELDS = (
         attribute="pool_timeout_ns",
     ),
     _axis(
-        "driver", kinds.choice(Driver, "driver"), "Who sends.",
+        "client", kinds.choice(Client, "client library"),
+        "Whose pools: redis-py, or valkey-py (an extra; with threads only).",
+        "--client", section="client", panel=Panel.CLIENT, default="redis-py",
+    ),
+    _axis(
+        "driver", kinds.choice(Driver, "driver"),
+        "Who sends: threads, with redis-py; asyncio: tasks on an event loop, with redis.asyncio.",
         "--driver", section="client", panel=Panel.CLIENT, default="threads",
+    ),
+    _axis(
+        "event_loop", kinds.choice(EventLoop, "event loop"),
+        "The asyncio driver's loop: asyncio, or uvloop (an extra; its timers are whole ms).",
+        "--event-loop", section="client", panel=Panel.CLIENT, default="asyncio",
     ),
     _axis(
         "clients", kinds.choice(Clients, "client policy"),

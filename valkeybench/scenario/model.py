@@ -52,6 +52,21 @@ class Driver(StrEnum):
     """Who sends."""
 
     THREADS = "threads"
+    ASYNCIO = "asyncio"
+
+
+class Client(StrEnum):
+    """Which client library asks."""
+
+    REDIS_PY = "redis-py"
+    VALKEY_PY = "valkey-py"
+
+
+class EventLoop(StrEnum):
+    """Which event loop the tasks of the asyncio driver run on."""
+
+    ASYNCIO = "asyncio"
+    UVLOOP = "uvloop"
 
 
 class Clients(StrEnum):
@@ -207,7 +222,10 @@ class Case:
     pool_timeout_ns: int | None = 20 * SECOND
     concurrency: int = 50
     processes: int = 1
+    client: Client = Client.REDIS_PY
     driver: Driver = Driver.THREADS
+    event_loop: EventLoop | None = None
+    """None for a driver without one."""
     clients: Clients | None = Clients.SHARED
     think: Think | None = Think(10 * MILLISECOND)
     rate: float | None = None
@@ -243,12 +261,14 @@ class Case:
     def meaningful(self) -> Case:
         """Blank out what has no meaning here, so that equal cases are equal."""
         pooled, arrivals_open = self.pool.is_pooled, self.rate is not None
+        tasks = self.driver is Driver.ASYNCIO
         return Case(
             **{
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "max_connections": self.max_connections if pooled else None,
                 "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
                 "clients": self.clients if pooled else None,
+                "event_loop": (self.event_loop or EventLoop.ASYNCIO) if tasks else None,
                 "think": None if arrivals_open else self.think,
                 "arrivals": self.arrivals if arrivals_open else None,
             }
@@ -264,7 +284,9 @@ class Axes:
     pool_timeout_ns: tuple[int | None, ...] = (20 * SECOND,)
     concurrency: tuple[int, ...] = (50,)
     processes: tuple[int, ...] = (1,)
+    client: tuple[Client, ...] = (Client.REDIS_PY,)
     driver: tuple[Driver, ...] = (Driver.THREADS,)
+    event_loop: tuple[EventLoop, ...] = (EventLoop.ASYNCIO,)
     clients: tuple[Clients, ...] = (Clients.SHARED,)
     think: tuple[Think, ...] = (Think(10 * MILLISECOND),)
     rate: tuple[float | None, ...] = (None,)
@@ -284,11 +306,12 @@ class Axes:
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
         seen: set[Case] = set()
-        for pool, rate in product(self.pool, self.rate):
-            # What means nothing for these two is not even multiplied.
-            meaning = Case(pool=pool, rate=rate, arrivals=Arrivals.POISSON).meaningful()
+        for pool, rate, driver in product(self.pool, self.rate, self.driver):
+            # What means nothing for these is not even multiplied.
+            decided: dict[str, Any] = {"pool": pool, "rate": rate, "driver": driver}
+            meaning = Case(**decided, arrivals=Arrivals.POISSON).meaningful()
             names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
-            fixed: dict[str, tuple[Any, ...]] = {"pool": (pool,), "rate": (rate,)}
+            fixed: dict[str, tuple[Any, ...]] = {name: (v,) for name, v in decided.items()}
             lists = [fixed.get(name) or getattr(self, name) for name in names]
             for values in product(*lists):
                 case = Case(**dict(zip(names, values, strict=True))).meaningful()

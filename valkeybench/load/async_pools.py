@@ -1,0 +1,159 @@
+"""redis.asyncio's pools as they are measured, and the lease through which a handler views one."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, Any
+
+import redis.asyncio
+
+from valkeybench.load.connections import NotesConstruction
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sized
+
+    from valkeybench.measurement.histogram import Integers
+
+
+class _Watched(NotesConstruction, redis.asyncio.ConnectionPool):
+    """What every pool for tasks has besides redis-py's own."""
+
+    @property
+    def watched(self) -> Sized:
+        """Give what a lease takes the length of when its handler asks: the taken ones."""
+        return self._in_use_connections
+
+    def in_use(self, lengths: Integers) -> Integers:
+        """Turn those lengths into connections in use."""
+        return lengths
+
+
+class RaisingPool(_Watched):
+    """redis.asyncio's ConnectionPool."""
+
+
+class WaitingPool(_Watched, redis.asyncio.BlockingConnectionPool):
+    """redis.asyncio's BlockingConnectionPool."""
+
+
+class FairPool(_Watched):
+    """redis.asyncio's ConnectionPool behind a semaphore, whose waiters are served in order.
+
+    redis.asyncio's blocking pool lets a task that has just given its connection back take it
+    again before the one it woke gets its turn, and takes no other queue. A semaphore in
+    front is what an application can do about it.
+    """
+
+    def __init__(self, *, timeout: float | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.timeout = timeout
+        self._places = asyncio.Semaphore(self.max_connections)
+        self._seated: set[Any] = set()
+
+    async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a connection when it is the caller's turn; raises redis.ConnectionError."""
+        await self._wait_for_place()
+        try:
+            connection: Any = await super().get_connection(*args, **kwargs)
+        except BaseException:
+            self._places.release()
+            raise
+        self._seated.add(connection)
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        """Give a connection back, and its place to who waited longest."""
+        try:
+            await super().release(connection)
+        finally:
+            # redis-py also releases what it could not connect, and that never had a seat.
+            if connection in self._seated:
+                self._seated.remove(connection)
+                self._places.release()
+
+    async def _wait_for_place(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._places.acquire()
+        except TimeoutError as error:
+            # In the words of redis-py's own blocking pools.
+            raise redis.ConnectionError("No connection available.") from error
+
+
+AnyPool = RaisingPool | WaitingPool | FairPool
+
+
+class AsyncLease:
+    """One handler's view of a pool, which notes when a connection is taken and given back.
+
+    It is to a task what `connections.Lease` is to a thread, and has the same attributes.
+    """
+
+    __slots__ = (
+        "_give",
+        "_pool",
+        "_take",
+        "_watched",
+        "commands",
+        "held",
+        "opened",
+        "replied",
+        "seen",
+    )
+
+    def __init__(
+        self, pool: redis.asyncio.ConnectionPool | None = None, watched: Sized = ()
+    ) -> None:
+        self.held = self.replied = self.seen = 0
+        self.commands = 1
+        self.opened = False
+        self._watched = watched
+        if pool is not None:
+            self.turn_to(pool)
+
+    def turn_to(self, pool: redis.asyncio.ConnectionPool) -> None:
+        """View this pool from now on."""
+        self._pool = pool
+        self._take = pool.get_connection
+        self._give = pool.release
+
+    async def get_connection(self) -> Any:
+        """Take a connection."""
+        self.seen = len(self._watched)
+        connection: Any = await self._take()
+        if connection.opening_ns:
+            self._claim(connection)
+        self.held = clock()
+        return connection
+
+    def release(self, connection: Any) -> Awaitable[None]:
+        """Give the connection back, when awaited."""
+        # No coroutine of its own: redis-py awaits the pool's at once, and no command pays for two.
+        self.replied = clock()
+        if connection.opening_ns:
+            # It was opened again within the command, by a retry. That belongs to the phases
+            # of opening, as if it had happened before the connection was in hand.
+            self.held += connection.opening_ns
+            self._claim(connection)
+        return self._give(connection)
+
+    def _claim(self, connection: Any) -> None:
+        connection.opening_ns = 0
+        self.opened = True
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """Give the pool's settings for connections; a client reads them when it is built."""
+        return self._pool.connection_kwargs
+
+    def get_protocol(self) -> int | None:
+        """Give the pool's RESP version."""
+        return self._pool.get_protocol()  # type: ignore[no-any-return]  # redis-py is untyped
+
+    def get_encoder(self) -> Any:
+        """Give the pool's encoder."""
+        return self._pool.get_encoder()

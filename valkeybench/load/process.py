@@ -20,7 +20,7 @@ from valkeybench.load.driver import make_driver
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.preflight import raise_open_files_limit
 from valkeybench.load.punctual import be_punctual
-from valkeybench.load.wire import (
+from valkeybench.load.talk import (
     Crashed,
     EndOfTalkError,
     Order,

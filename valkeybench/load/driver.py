@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.scenario.model import Driver as Who
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -29,7 +31,11 @@ class Driver(Protocol):
 
 def make_driver(trial: Trial, endpoint: Endpoint, *, process: int) -> Driver:
     """Choose the driver a trial asks for."""
-    # There is one driver so far; others join here and are imported only when asked for.
+    # Imported only when asked for: one does not need what another does.
+    if trial.case.driver is Who.WIRE:
+        from valkeybench.load.wire.driver import WireDriver  # noqa: PLC0415
+
+        return WireDriver(trial, endpoint, process=process)
     from valkeybench.load.threads import ThreadsDriver  # noqa: PLC0415
 
     return ThreadsDriver(trial, endpoint, process=process)

@@ -1,4 +1,4 @@
-"""The one place that knows what redis-py's exceptions mean."""
+"""The one place that knows what exceptions mean: redis-py's here, ours in `wire.failure`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from valkeybench.load.wire.failure import failure_kind as wire_failure_kind
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def failure_kind(error: BaseException) -> FailureKind:
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
     if isinstance(error, redis.ConnectionError):
         return _connection_failure(error, text)
-    return FailureKind.RESET if isinstance(error, OSError) else FailureKind.REPLY_ERROR
+    return wire_failure_kind(error)
 
 
 def _connection_failure(error: redis.ConnectionError, text: str) -> FailureKind:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+import select
 from typing import TYPE_CHECKING
 
 from valkeybench.errors import Problem, ScenarioError
+from valkeybench.scenario.model import Driver
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts
@@ -27,6 +29,10 @@ def check_room(plan: Plan, facts: ServerFacts) -> None:
     Raises ScenarioError with all that stands in the way.
     """
     problems = []
+    if not hasattr(select, "epoll") and any(case.driver is Driver.WIRE for case in plan.cases):
+        problems.append(
+            Problem("--driver", "wire needs epoll, which only Linux has", "use --driver threads")
+        )
     needed = plan.most_connections + _WATCHERS
     if facts.maxclients is not None:
         free = facts.maxclients - max((facts.connected_clients or 1) - 1, 0)

@@ -163,7 +163,8 @@ _CLIENT_FIELDS = (
         attribute="pool_timeout_ns",
     ),
     _axis(
-        "driver", kinds.choice(Driver, "driver"), "Who sends.",
+        "driver", kinds.choice(Driver, "driver"),
+        "threads: redis-py in threads; wire: bare sockets and a fair pool, no client library.",
         "--driver", section="client", panel=Panel.CLIENT, default="threads",
     ),
     _axis(

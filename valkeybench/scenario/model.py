@@ -52,6 +52,9 @@ class Driver(StrEnum):
     """Who sends."""
 
     THREADS = "threads"
+    """Threads over redis-py's synchronous client."""
+    WIRE = "wire"
+    """One event loop on sockets of our own: no client library."""
 
 
 class Clients(StrEnum):
@@ -233,12 +236,17 @@ class Case:
     def meaningful(self) -> Case:
         """Blank out what has no meaning here, so that equal cases are equal."""
         pooled, arrivals_open = self.pool.is_pooled, self.rate is not None
+        bare = self.driver is Driver.WIRE
         return Case(
             **{
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "max_connections": self.max_connections if pooled else None,
                 "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
-                "clients": self.clients if pooled else None,
+                "clients": self.clients if pooled and not bare else None,
+                # Its pool knows no other way to wait; it neither decodes nor tries again.
+                "pool": Pool.FAIR if bare and self.pool.waits else self.pool,
+                "decode_responses": self.decode_responses and not bare,
+                "retries": 0 if bare else self.retries,
                 "think": None if arrivals_open else self.think,
                 "arrivals": self.arrivals if arrivals_open else None,
             }
@@ -273,11 +281,15 @@ class Axes:
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
         seen: set[Case] = set()
-        for pool, rate in product(self.pool, self.rate):
-            # What means nothing for these two is not even multiplied.
-            meaning = Case(pool=pool, rate=rate, arrivals=Arrivals.POISSON).meaningful()
+        for pool, driver, rate in product(self.pool, self.driver, self.rate):
+            # What means nothing for these three is not even multiplied.
+            meaning = Case(
+                pool=pool, driver=driver, rate=rate, arrivals=Arrivals.POISSON
+            ).meaningful()
             names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
-            fixed: dict[str, tuple[Any, ...]] = {"pool": (pool,), "rate": (rate,)}
+            fixed: dict[str, tuple[Any, ...]] = {
+                "pool": (pool,), "driver": (driver,), "rate": (rate,),
+            }  # fmt: skip
             lists = [fixed.get(name) or getattr(self, name) for name in names]
             for values in product(*lists):
                 case = Case(**dict(zip(names, values, strict=True))).meaningful()

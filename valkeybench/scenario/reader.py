@@ -13,7 +13,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
-from valkeybench.scenario.model import LOCAL, Scenario
+from valkeybench.scenario.model import LOCAL, Driver, Scenario
 from valkeybench.scenario.template import parse_template, type_conflict
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -164,6 +164,9 @@ class _Reading:
         if scenario.pin != "none" and scenario.place != LOCAL:
             place = values["pin"].place
             self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
+        if set(scenario.axes.driver) == {Driver.WIRE} and any(scenario.axes.retries):
+            place = values["axes.retries"].place
+            self.note(place, "the driver wire tries nothing again", "leave retries out")
 
     def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
         """Look for settings of TLS that the URL makes mean nothing."""

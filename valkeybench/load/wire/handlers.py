@@ -17,7 +17,7 @@ from valkeybench.load.ledger import OpeningNotes
 from valkeybench.load.wire.connections import CHUNK, Connection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
 from valkeybench.load.wire.pool import Taker
-from valkeybench.load.wire.replies import NOT_YET, is_whole, read_reply
+from valkeybench.load.wire.replies import NOT_YET, Glance, read_reply
 from valkeybench.measurement.metrics import OPENING
 from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
 from valkeybench.units import SECOND
@@ -161,6 +161,7 @@ class Handler(Taker):
         size = 0 if pool is None else pool.size
         give = Connection.close if pool is None else pool.give
         rows, pack, replies = self._notebook.commands, COMMAND_ROW.pack, self._replies
+        is_whole = Glance().is_whole
         done = clock()
         for request in self._requests:
             self.due = begun = done

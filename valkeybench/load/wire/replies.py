@@ -2,7 +2,7 @@
 
 One command is under way on a connection at a time, so what comes is one reply, mostly in one
 piece. Whether it is complete then follows from its length and its first line; nothing of it
-is copied or decoded.
+is searched, copied or decoded.
 """
 
 from __future__ import annotations
@@ -23,20 +23,40 @@ _ONE_LINE: Final = frozenset(b"+:_#,(")
 _NULL_BULK: Final = b"$-1\r\n"
 
 
-def is_whole(data: bytes | None) -> bool:
-    """Tell whether this is one complete reply, neither an error nor made of others.
+class Glance:
+    """Tells at a glance whether what came is one complete reply.
 
-    False says nothing but that a `ReplyReader` must look: too little, too much, an error, an
-    array, a message nobody asked for, the end (no bytes at all), or nothing yet (None).
+    Replies to the same commands look alike: one as long as the last that was inspected, and
+    with the same first line, is as whole as that one was.
     """
-    if not data:
-        return False
-    line = data.find(_END)
-    if data[0] == _BULK:
-        # $<length>\r\n<that many bytes>\r\n
-        rest = len(data) - line - 4
-        return line > 0 and (rest == int(data[1:line]) >= 0 or data == _NULL_BULK)
-    return 0 < line == len(data) - 2 and data[0] in _ONE_LINE
+
+    __slots__ = ("_first_line", "_length")
+
+    def __init__(self) -> None:
+        self._first_line = b""
+        self._length = 0
+
+    def is_whole(self, data: bytes | None) -> bool:
+        """Tell whether this is one complete reply, neither an error nor made of others.
+
+        False says nothing but that a `ReplyReader` must look: too little, too much, an error,
+        an array, a message nobody asked for, the end (no bytes), or nothing yet (None).
+        """
+        if data and len(data) == self._length and data.startswith(self._first_line):
+            return True
+        return bool(data) and self._inspect(data or b"")
+
+    def _inspect(self, data: bytes) -> bool:
+        line = data.find(_END)
+        if data[0] == _BULK:
+            # $<length>\r\n<that many bytes>\r\n
+            rest = len(data) - line - 4
+            whole = line > 0 and (rest == int(data[1:line]) >= 0 or data == _NULL_BULK)
+        else:
+            whole = 0 < line == len(data) - 2 and data[0] in _ONE_LINE
+        if whole:
+            self._length, self._first_line = len(data), data[: line + 2]
+        return whole
 
 
 class ReplyReader:

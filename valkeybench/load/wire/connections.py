@@ -23,9 +23,7 @@ CHUNK = 1 << 14
 class Connection:
     """A connection without TLS. `send` and `receive` are the socket's own."""
 
-    __slots__ = (
-        "_loop", "_on_close", "_reader", "breaks", "descriptor", "lost", "receive", "send", "sock",
-    )  # fmt: skip
+    __slots__ = ("_loop", "_on_close", "_reader", "descriptor", "lost", "receive", "send", "sock")
 
     def __init__(self, sock: Any, loop: Loop, on_close: Callable[[Connection], None]) -> None:
         self.sock = sock
@@ -34,7 +32,6 @@ class Connection:
         self.receive: Callable[[int], bytes] = sock.recv
         self.lost: Callable[[Connection], None] | None = None
         """Who is told when it breaks, or hears something unasked, while nobody uses it."""
-        self.breaks = self._break
         self._loop = loop
         self._on_close = on_close
         self._reader: ReplyReader | None = None
@@ -80,7 +77,14 @@ class Connection:
         except BlockingIOError:
             return 0
 
-    def _break(self) -> None:
+    def look_up(self) -> None:
+        """See what happened while nobody uses it: anything but TLS's own messages breaks it."""
+        try:
+            self.receive(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # which is the end of it, too
         self.close()
         if self.lost is not None:
             self.lost(self)
@@ -105,6 +109,12 @@ class TlsConnection(Connection):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._unsent = b""
         self.send, self.receive = self._send_sealed, self._receive_sealed
+
+    def close(self) -> None:
+        """Close it; nobody is resumed for it any more."""
+        super().close()
+        # They hold the connection: without them it goes at once, with no collector's help.
+        del self.send, self.receive
 
     def negotiate(self) -> Steps:
         """Agree on keys with the server; raises ssl.SSLError."""

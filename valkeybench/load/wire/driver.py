@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _GRACE_NS = 6 * SECOND
 """How long commands under way may take to end when the window has closed."""
 
+_MOST_ENCODED_AHEAD = 1 << 12
+"""Commands with longer values are encoded when they are sent, before they are begun; the whole
+table of them would not fit."""
+
 _MOST_ROWS = 1 << 21
 """Commands noted before they are counted while the load goes on: 20 s of the fastest load, in
 100 MB. From then on the loop pauses now and then to count, and commands take that longer."""
@@ -55,6 +59,12 @@ class WireDriver:
         self._loop = Loop(least_patience_ns=min(timeouts, default=None))
         self._opener = Opener(case, endpoint, self._loop, self._shared)
         self._pool = _make_pool(trial, self._loop)
+        self._seed = f"{trial.seed}/{process}"
+        self._table = command_table(
+            trial.commands, seed=self._seed, prefix=trial.key_prefix, value_size=case.value_size
+        )
+        ahead = case.value_size <= _MOST_ENCODED_AHEAD
+        self._encoded = [encode(command) for command in self._table] if ahead else []
         self._replies = Replies() if trial.tally_replies else None
         self._prewarm_rows: list[tuple[int, ...]] = []
         self._prewarm_ns = 0
@@ -95,16 +105,11 @@ class WireDriver:
     def _make_handlers(
         self, window: Window, schedule: Schedule | None, notebook: Notebook
     ) -> list[Handler]:
-        trial, case = self._trial, self._trial.case
-        seed = f"{trial.seed}/{self._process}"
-        table = command_table(
-            trial.commands, seed=seed, prefix=trial.key_prefix, value_size=case.value_size
-        )
-        requests = [encode(command) for command in table]
+        case = self._trial.case
         return [
             Handler(
-                islice(cycle(requests), number * len(requests) // case.concurrency, None),
-                pace=self._pace(schedule, seed=f"{seed}/{number}"),
+                self._requests(number),
+                pace=self._pace(schedule, seed=f"{self._seed}/{number}"),
                 pool=self._pool,
                 opener=self._opener,
                 loop=self._loop,
@@ -115,6 +120,13 @@ class WireDriver:
             )
             for number in range(case.concurrency)
         ]
+
+    def _requests(self, number: int) -> Iterator[bytes]:
+        """Walk the table of requests round and round, each handler from its own place."""
+        first = number * len(self._table) // self._trial.case.concurrency
+        if self._encoded:
+            return islice(cycle(self._encoded), first, None)
+        return map(encode, islice(cycle(self._table), first, None))
 
     def _pace(self, schedule: Schedule | None, *, seed: str) -> Thinking | OnSchedule | None:
         if schedule is not None:
@@ -180,7 +192,7 @@ class _Prewarming(Task):
     def _run(self) -> Steps:
         notes = OpeningNotes()
         try:
-            while self._pool.unopened:
+            for _ in range(self._pool.size):
                 connection = yield from self._opener.open(self, notes, begun=clock())
                 connection.lost = self._pool.lose
                 self._pool.unopened -= 1

@@ -22,10 +22,15 @@ class WireError(Exception):
 
 
 class ErrorReplyError(WireError):
-    """The server answered with an error; the connection is as good as before."""
+    """The server answered with an error; the connection is as good as before, mostly."""
 
     def __init__(self, words: str) -> None:
         super().__init__(_kind_of_reply(words), words)
+
+    @property
+    def is_farewell(self) -> bool:
+        """Whether the server hangs up after it."""
+        return self.kind is FailureKind.MAX_CLIENTS
 
 
 class TooLateError(WireError):

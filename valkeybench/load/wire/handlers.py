@@ -1,11 +1,10 @@
 """A handler of the `wire` driver: what it does for a command, and the instants it notes.
 
 Each instant is read from the clock when it happens, for every command: `begun` when it is due
-and the handler is free (without think time that is the instant it was done with the one
-before), `held` when a connection is in hand and right before the request is written,
-`replied` when the reply has been read and found whole, `done` when the connection has been
-given back. Time that a reply waited in the kernel because the loop was busy with others is
-part of `command`, as it is in any client.
+and the handler is free, `held` when a connection is in hand, right before the request is
+written, `replied` when the reply has been read and found whole and the connection is about to
+be given back, `done` when it has been. Time that a reply waited in the kernel because the loop
+was busy with others is part of `command`, as it is in any client.
 """
 
 from __future__ import annotations
@@ -149,7 +148,7 @@ class Handler(Taker):
         self._notes = OpeningNotes()
         self.begins(self._run())
 
-    def _run(self) -> Steps:  # noqa: C901, PLR0912 - spelt out, see below
+    def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - spelt out, see below
         """Send commands until the window closes.
 
         This is the hot path: what happens for a command over a connection that is there is
@@ -164,8 +163,9 @@ class Handler(Taker):
         is_whole = Glance().is_whole
         done = clock()
         for request in self._requests:
-            self.due = begun = done
-            if self._pace is not None:
+            if self._pace is None:
+                self.due = begun = clock()
+            else:
                 begun = yield from self._wait_until_due(done)
             if begun >= closes:
                 break
@@ -194,6 +194,8 @@ class Handler(Taker):
                 give(connection)
             except (WireError, OSError) as error:
                 done = self._fail(begun, seen, connection, error)
+                self._loop.soon(resume)  # who fails at once must not keep others from their turn
+                yield
                 continue
             if replies is not None:
                 replies.count(read_reply(data or b"") if reply is NOT_YET else reply)
@@ -255,7 +257,7 @@ class Handler(Taker):
         self.since = 0
         pool = self._pool
         if connection is not None:
-            if pool is not None and isinstance(error, ErrorReplyError):
+            if pool is not None and isinstance(error, ErrorReplyError) and not error.is_farewell:
                 pool.give(connection)
             else:
                 connection.close()

@@ -109,7 +109,7 @@ class Loop:
         self._stopped = False
         ready, timers, resumes, tasks = self._ready, self._timers, self.resumes, self._tasks
         while tasks and not self._stopped:
-            while ready:
+            for _ in range(len(ready)):  # and not for ever, if they are ready again at once
                 ready.popleft()()
             if timers:
                 now = clock()

@@ -66,7 +66,7 @@ class FifoPool:
         if self._waiters:
             self._serve(connection)
         else:
-            self._resumes[connection.descriptor] = connection.breaks
+            self._resumes[connection.descriptor] = connection.look_up
             self.free.append(connection)
 
     def give_up(self) -> None:

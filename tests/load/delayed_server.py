@@ -97,7 +97,8 @@ def _main() -> None:
             threading.Thread(target=_serve, args=(caller, delays), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    print(listener.getsockname()[1], flush=True)
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 

@@ -64,6 +64,9 @@ def test_a_stall_shows_in_response_as_theory_has_it(driver: Driver) -> None:
     for quantile in (0.99, 0.999):
         theory = STALLS.stall_ns - (1 - quantile) * STALLS.period_ns
         assert theory == pytest.approx(response.quantile(quantile), rel=0.15)
-    assert HANDLERS * STALLS.period_ns < RATE * SECOND * STALLS.period_ns // SECOND // 100 * SECOND
-    assert service.quantile(0.99) < STALLS.stall_ns / 4
+    in_a_period = RATE * STALLS.period_ns // SECOND
+    assert HANDLERS / in_a_period < 0.01
+    from_sending = service.quantile(0.99)
+    assert from_sending is not None
+    assert from_sending < STALLS.stall_ns / 4
     assert_adds_up(seen)

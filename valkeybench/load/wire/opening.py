@@ -202,13 +202,16 @@ def _tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     trust: dict[str, Any] = endpoint.connection_kwargs()
     context = ssl.create_default_context()
     context.check_hostname = trust["ssl_check_hostname"]
-    context.verify_mode = (
-        ssl.CERT_REQUIRED if trust["ssl_cert_reqs"] == "required" else ssl.CERT_NONE
-    )
+    context.verify_mode = ssl.VerifyMode[f"CERT_{trust['ssl_cert_reqs'].upper()}"]
+    for flag in trust["ssl_include_verify_flags"]:
+        context.verify_flags |= flag
+    for flag in trust["ssl_exclude_verify_flags"]:
+        context.verify_flags &= ~flag
     if trust["ssl_certfile"] or trust["ssl_keyfile"]:
         context.load_cert_chain(trust["ssl_certfile"], trust["ssl_keyfile"], trust["ssl_password"])
-    if trust["ssl_ca_certs"] is not None or trust["ssl_ca_path"] is not None:
-        context.load_verify_locations(trust["ssl_ca_certs"], trust["ssl_ca_path"])
+    authorities = (trust["ssl_ca_certs"], trust["ssl_ca_path"], trust["ssl_ca_data"])
+    if any(given is not None for given in authorities):
+        context.load_verify_locations(*authorities)
     if trust["ssl_min_version"] is not None:
         context.minimum_version = trust["ssl_min_version"]
     if trust["ssl_ciphers"]:

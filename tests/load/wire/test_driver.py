@@ -365,3 +365,31 @@ def test_an_open_load_keeps_its_schedule_and_its_count() -> None:
     late = seen.histograms[Phase.LATENESS].maximum or 0
     assert 100 * MILLISECOND < late < SECOND
     assert_adds_up(seen)
+
+
+@pytest.mark.parametrize("pool", [Pool.NONE, Pool.FAIR])
+@pytest.mark.parametrize("together", ["PIPELINE", "MULTI"])
+def test_batches_are_one_request_of_many_commands(
+    both_ways: Serving, pool: Pool, together: str
+) -> None:
+    """One round trip, as many commands; the server counts each of them."""
+    commands = (f"{together} GET a ; GET b ; GET c",)
+    trial = make_trial(wire(pool=pool), commands=commands, tally_replies=True)
+    seen, _, gets = counted(both_ways.endpoint(), lambda: drive_here(trial, both_ways.endpoint()))
+    assert {} == seen.failures
+    assert 2 * seen.completed == seen.batched
+    assert gets == 3 * (seen.completed + seen.unfinished)
+    assert {"[None, None, None]"} == set(seen.replies)
+    assert_adds_up(seen)
+
+
+@pytest.mark.parametrize("together", ["PIPELINE", "MULTI"])
+def test_a_batch_fails_by_its_first_error_and_leaves_the_connection(
+    both_ways: Serving, together: str
+) -> None:
+    """All replies are heard before it is told, so the next command hears its own."""
+    commands = (f"{together} SET s x ; LPUSH s x ; GET s", "GET s")
+    seen = drive_here(make_trial(wire(), commands=commands), both_ways.endpoint())
+    assert {FailureKind.REPLY_ERROR} == set(seen.failures)
+    assert 0 < seen.completed
+    assert 0 == seen.opened.connections

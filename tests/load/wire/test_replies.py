@@ -58,8 +58,10 @@ def hear(pieces: list[bytes]) -> Any:  # noqa: ANN401 - any reply
         return read_reply(first)
     reader = ReplyReader()
     for piece in pieces[:-1]:
-        assert NOT_YET is reader.feed(piece)
-    return reader.feed(pieces[-1])
+        reader.feed(piece)
+        assert NOT_YET is reader.take()
+    reader.feed(pieces[-1])
+    return reader.take()
 
 
 @given(replies, st.lists(st.integers(0, 10_000), max_size=6))

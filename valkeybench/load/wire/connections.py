@@ -6,6 +6,7 @@ import errno
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from valkeybench.load.wire.failure import ErrorReplyError
 from valkeybench.load.wire.loop import READABLE, WRITABLE
 from valkeybench.load.wire.replies import NotYet, ReplyReader
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from valkeybench.load.wire.replies import Reply
 
     Reading = Generator[None, None, Reply]
+    ReadingAll = Generator[None, None, list[Reply]]
 
 CHUNK = 1 << 14
 
@@ -51,7 +53,7 @@ class Connection:
         self._loop.watch_for(self.descriptor, READABLE)
 
     def read_rest(self, data: bytes | None) -> Reading:
-        """Give the reply that begins with these bytes (None: nothing has come yet).
+        """Give the reply that begins with these bytes (None: nothing more has come).
 
         Raises ErrorReplyError when it is an error, ConnectionResetError when it ends too
         early, and what the socket raises.
@@ -60,16 +62,37 @@ class Connection:
             self._reader = ReplyReader()
         while True:
             if data:
-                reply = self._reader.feed(data)
-                if not isinstance(reply, NotYet):
-                    return reply
+                self._reader.feed(data)
             elif data is not None:
                 raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+            reply = self._reader.take()
+            if not isinstance(reply, NotYet):
+                return reply
             yield
             try:
                 data = self.receive(CHUNK)
             except BlockingIOError:
                 data = None
+
+    def read_all(self, data: bytes | None, count: int) -> ReadingAll:
+        """Give as many replies as there will be, which begin with these bytes.
+
+        Reads them all before it raises the first ErrorReplyError among them or in them.
+        """
+        replies: list[Reply] = []
+        errors: list[ErrorReplyError] = []
+        while len(replies) + len(errors) < count:
+            try:
+                replies.append((yield from self.read_rest(data)))
+            except ErrorReplyError as error:
+                errors.append(error)
+            data = None
+        last = replies[-1] if replies else None
+        if isinstance(last, list):  # what a transaction gives holds the errors in it
+            errors += (one for one in last if isinstance(one, ErrorReplyError))
+        if errors:
+            raise errors[0]
+        return replies
 
     def _send_some(self, data: bytes) -> int:
         try:

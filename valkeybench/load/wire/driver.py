@@ -16,13 +16,13 @@ from valkeybench.load.wire.handlers import Handler, Notebook, OnSchedule, Replie
 from valkeybench.load.wire.loop import Loop, Task
 from valkeybench.load.wire.opening import Opener
 from valkeybench.load.wire.pool import FifoPool
-from valkeybench.load.wire.requests import encode
+from valkeybench.load.wire.requests import encode_request
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.measurement.recorder import COMMAND_ROW, Recorder, Window
 from valkeybench.plan.arrivals import think_times
-from valkeybench.plan.workload import command_table
+from valkeybench.plan.workload import Batch, command_table, has_batches
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
     from valkeybench.load.wire.loop import Steps
     from valkeybench.plan.trial import Trial
+    from valkeybench.plan.workload import Request
     from valkeybench.server.endpoint import Endpoint
 
 _GRACE_NS = 6 * SECOND
 """How long commands under way may take to end when the window has closed."""
 
-_MOST_ENCODED_AHEAD = 1 << 12
-"""Commands with longer values are encoded when they are sent, before they are begun; the whole
-table of them would not fit."""
+_MOST_ENCODED_AHEAD = 1 << 26
+"""Bytes of requests encoded before the load. More would not fit: they are encoded when their
+turn comes, before they are begun, so that no phase holds it."""
 
 _MOST_ROWS = 1 << 21
 """Commands noted before they are counted while the load goes on: 20 s of the fastest load, in
@@ -63,8 +64,8 @@ class WireDriver:
         self._table = command_table(
             trial.commands, seed=self._seed, prefix=trial.key_prefix, value_size=case.value_size
         )
-        ahead = case.value_size <= _MOST_ENCODED_AHEAD
-        self._encoded = [encode(command) for command in self._table] if ahead else []
+        ahead = sum(map(_size, self._table)) <= _MOST_ENCODED_AHEAD
+        self._encoded = [encode_request(request) for request in self._table] if ahead else []
         self._replies = Replies() if trial.tally_replies else None
         self._prewarm_rows: list[tuple[int, ...]] = []
         self._prewarm_ns = 0
@@ -117,6 +118,7 @@ class WireDriver:
                 window=window,
                 replies=self._replies,
                 case=case,
+                batches=has_batches(self._trial.commands),
             )
             for number in range(case.concurrency)
         ]
@@ -126,7 +128,7 @@ class WireDriver:
         first = number * len(self._table) // self._trial.case.concurrency
         if self._encoded:
             return islice(cycle(self._encoded), first, None)
-        return map(encode, islice(cycle(self._table), first, None))
+        return map(encode_request, islice(cycle(self._table), first, None))
 
     def _pace(self, schedule: Schedule | None, *, seed: str) -> Thinking | OnSchedule | None:
         if schedule is not None:
@@ -151,6 +153,7 @@ class WireDriver:
         return Measurement(
             window_ns=recorder.window.length_ns,
             completed=recorder.completed,
+            batched=sum(handler.batched for handler in handlers),
             unfinished=recorder.unfinished,
             dropped=0 if schedule is None else schedule.dropped(),
             offered=0 if schedule is None else schedule.offered,
@@ -229,6 +232,11 @@ class _Watching(Task):
                 self._notebook.hand_over(self._recorder)
         self.cost = Cost.now() - before
         yield from self._loop.end(self)
+
+
+def _size(request: Request) -> int:
+    commands = request.commands if isinstance(request, Batch) else (request,)
+    return sum(len(word) for command in commands for word in command)
 
 
 def _make_pool(trial: Trial, loop: Loop) -> FifoPool | None:

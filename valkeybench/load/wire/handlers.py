@@ -17,6 +17,7 @@ from valkeybench.load.wire.connections import CHUNK, Connection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
 from valkeybench.load.wire.pool import Taker
 from valkeybench.load.wire.replies import NOT_YET, Glance, read_reply
+from valkeybench.load.wire.requests import Together
 from valkeybench.measurement.metrics import OPENING
 from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
 from valkeybench.units import SECOND
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from valkeybench.measurement.recorder import Recorder, Window
     from valkeybench.scenario.model import Case
 
+    Reading = Generator[None, None, Reply]
     Acquiring = Generator[None, None, Connection]
     Beginning = Generator[None, None, int]
 
@@ -114,8 +116,8 @@ class Handler(Taker):
     """
 
     __slots__ = (
-        "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies", "_requests",
-        "_rtt_ns", "_window", "completed", "due", "held",
+        "_batches", "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies",
+        "_requests", "_rtt_ns", "_window", "batched", "completed", "due", "held",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - a handler brings all its parts together
@@ -130,8 +132,11 @@ class Handler(Taker):
         window: Window,
         replies: Replies | None,
         case: Case,
+        batches: bool,
     ) -> None:
         super().__init__()
+        self._batches = batches
+        self.batched = 0
         self.completed = 0
         self.due = 0
         self.held = 0
@@ -160,7 +165,7 @@ class Handler(Taker):
         size = 0 if pool is None else pool.size
         give = Connection.close if pool is None else pool.give
         rows, pack, replies = self._notebook.commands, COMMAND_ROW.pack, self._replies
-        is_whole = Glance().is_whole
+        is_whole, batches = Glance().is_whole, self._batches
         done = clock()
         for request in self._requests:
             if self._pace is None:
@@ -171,6 +176,7 @@ class Handler(Taker):
                 break
             seen = size - len(free) - (0 if pool is None else pool.unopened)
             connection = None
+            reply: Reply | NotYet = NOT_YET  # and a glance will do
             try:
                 if free:
                     connection = free.pop()
@@ -188,7 +194,10 @@ class Handler(Taker):
                     data = connection.receive(CHUNK)
                 except BlockingIOError:  # resumed without cause
                     data = None
-                reply = NOT_YET if is_whole(data) else (yield from connection.read_rest(data))
+                if batches and isinstance(request, Together):
+                    reply = yield from self._read_batch(connection, request, data)
+                elif not is_whole(data):
+                    reply = yield from connection.read_rest(data)
                 replied = clock()
                 self.since = 0
                 give(connection)
@@ -202,6 +211,8 @@ class Handler(Taker):
             done = clock()
             if opens <= done < closes:
                 self.completed += 1
+                if batches and isinstance(request, Together):
+                    self.batched += request.commands - 1
             if notes.connections:
                 self._note_opened(begun, held, replied, done, seen)
             else:
@@ -240,6 +251,11 @@ class Handler(Taker):
             connection.lost = pool.lose
         self.held = self.since
         return connection
+
+    def _read_batch(self, connection: Connection, batch: Together, data: bytes | None) -> Reading:
+        """Give the replies of a batch: of a transaction, what its last command gives."""
+        replies = yield from connection.read_all(data, batch.replies)
+        return replies[-1] if batch.transaction else cast("list[object]", replies)
 
     def _travel(self) -> Steps:
         """Wait as long as a network further away would make us."""

@@ -67,14 +67,17 @@ class ReplyReader:
     def __init__(self) -> None:
         self._reader = hiredis.Reader(replyError=_error_reply, notEnoughData=NOT_YET)
 
-    def feed(self, data: bytes) -> Reply | NotYet:
-        """Take a piece; give the reply when it is complete, NOT_YET before.
+    def feed(self, data: bytes) -> None:
+        """Hear a piece."""
+        self._reader.feed(data)
+
+    def take(self) -> Reply | NotYet:
+        """Give the next reply that was heard to its end; NOT_YET when there is none.
 
         Raises ErrorReplyError when the server answered with an error, and WireError when what
         came is no RESP. Messages nobody asked for are dropped.
         """
         try:
-            self._reader.feed(data)
             reply = self._reader.gets()
             while isinstance(reply, hiredis.PushNotification):
                 reply = self._reader.gets()
@@ -94,7 +97,9 @@ NOT_YET: Final = NotYet()
 
 def read_reply(data: bytes) -> Reply | NotYet:
     """Read a reply that `is_whole`."""
-    return ReplyReader().feed(data)
+    reader = ReplyReader()
+    reader.feed(data)
+    return reader.take()
 
 
 def _error_reply(words: str) -> ErrorReplyError:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valkeybench import __version__
+from valkeybench.plan.workload import Batch
 from valkeybench.scenario.model import Handshake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from valkeybench.plan.workload import Request
     from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
 
@@ -22,6 +24,32 @@ def encode(words: tuple[str | bytes, ...]) -> bytes:
         raw = word.encode() if isinstance(word, str) else word
         parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
     return b"".join(parts)
+
+
+class Together(bytes):
+    """Commands sent at once, and how many replies there will be to them.
+
+    `commands` of them were asked for; a transaction has two more, whose last reply holds those
+    of all others.
+    """
+
+    commands: int
+    replies: int
+    transaction: bool
+
+
+def encode_request(request: Request) -> bytes:
+    """Write a command, or a batch of them in one piece."""
+    if not isinstance(request, Batch):
+        return encode(request)
+    commands = [encode(command) for command in request.commands]
+    if request.transaction:
+        commands = [encode(("MULTI",)), *commands, encode(("EXEC",))]
+    together = Together(b"".join(commands))
+    together.commands = len(request.commands)
+    together.replies = len(commands)
+    together.transaction = request.transaction
+    return together
 
 
 @dataclass(frozen=True, slots=True)

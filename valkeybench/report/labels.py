@@ -80,11 +80,16 @@ def _label(axes: Axes, names: Sequence[str]) -> str:
 def _meant(name: str, axes: Axes) -> str:
     """Write a value for comparing; empty when it means nothing in this case."""
     pool = pool_of(axes)
-    meaningless = name not in axes or (
-        pool is not None
-        and (
-            (name in ("max_connections", "clients") and not pool.is_pooled)
-            or (name == "pool_timeout_ns" and not pool.waits)
+    driven_bare = name == "clients" and axes.get(name) is None
+    meaningless = (
+        name not in axes
+        or driven_bare
+        or (
+            pool is not None
+            and (
+                (name in ("max_connections", "clients") and not pool.is_pooled)
+                or (name == "pool_timeout_ns" and not pool.waits)
+            )
         )
     )
     return "" if meaningless else repr(axes[name])

@@ -225,7 +225,7 @@ def test_an_emulated_distance_adds_a_round_trip_wherever_one_is_waited_for(pool:
         (to_commands(NOTHING), {"socket_timeout_ns": 40 * MILLISECOND}, FailureKind.TIMEOUT),
         (to_commands(HANG_UP), {}, FailureKind.RESET),
         (to_commands(UNKNOWN), {}, FailureKind.REPLY_ERROR),
-        (to_commands(Answer(reply=b"-NOPERM no\r\n")), {}, FailureKind.AUTH),
+        (to_commands(Answer(reply=b"-NOAUTH no\r\n")), {}, FailureKind.AUTH),
         (
             to_commands(Answer(reply=b"-ERR max number of clients reached\r\n", hang_up=True)),
             {},

@@ -104,7 +104,7 @@ def test_nothing_and_the_end_are_no_reply() -> None:
         ("ERR max number of clients reached", FailureKind.MAX_CLIENTS),
         ("NOAUTH Authentication required.", FailureKind.AUTH),
         ("WRONGPASS invalid username-password pair", FailureKind.AUTH),
-        ("NOPERM this user has no permissions", FailureKind.AUTH),
+        ("NOPERM this user has no permissions", FailureKind.REPLY_ERROR),
     ],
 )
 @given(cut=st.integers(1, 1000))

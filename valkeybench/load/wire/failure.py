@@ -9,7 +9,6 @@ from valkeybench.measurement.metrics import FailureKind
 _KINDS_BY_FIRST_WORD = {
     "NOAUTH": FailureKind.AUTH,
     "WRONGPASS": FailureKind.AUTH,
-    "NOPERM": FailureKind.AUTH,
 }
 
 

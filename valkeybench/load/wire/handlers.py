@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 _MOST_REPLIES = 1000
+_UNREAD: Reply | NotYet = NOT_YET
+"""A reply of which a glance said enough."""
 
 
 class Notebook:
@@ -168,15 +170,13 @@ class Handler(Taker):
         is_whole, batches = Glance().is_whole, self._batches
         done = clock()
         for request in self._requests:
-            if self._pace is None:
-                self.due = begun = clock()
-            else:
+            self.due = begun = clock()
+            if self._pace is not None:
                 begun = yield from self._wait_until_due(done)
             if begun >= closes:
                 break
             seen = size - len(free) - (0 if pool is None else pool.unopened)
-            connection = None
-            reply: Reply | NotYet = NOT_YET  # and a glance will do
+            connection, reply = None, _UNREAD
             try:
                 if free:
                     connection = free.pop()
@@ -207,12 +207,11 @@ class Handler(Taker):
                 yield
                 continue
             if replies is not None:
-                replies.count(read_reply(data or b"") if reply is NOT_YET else reply)
+                replies.count(read_reply(data or b"") if reply is _UNREAD else reply)
             done = clock()
             if opens <= done < closes:
                 self.completed += 1
-                if batches and isinstance(request, Together):
-                    self.batched += request.commands - 1
+                self.batched += request.commands - 1 if isinstance(request, Together) else 0
             if notes.connections:
                 self._note_opened(begun, held, replied, done, seen)
             else:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.places import LocalPlace
-from valkeybench.load.wire import pack, unpack
+from valkeybench.load.talk import pack, unpack
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.plan.trial import Trial
 from valkeybench.scenario.model import Case, Pool, Think

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.load.places import LocalPlace
 from valkeybench.load.tasks import TasksDriver
 from valkeybench.load.threads import ThreadsDriver
+from valkeybench.load.wire.driver import WireDriver
 from valkeybench.measurement.metrics import PARTS, Phase
 from valkeybench.measurement.recorder import Window
 from valkeybench.plan.trial import Trial
@@ -15,7 +16,9 @@ from valkeybench.scenario.model import Case, Driver, Think
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from valkeybench.load.driver import Driver as Driving
+    from collections.abc import Callable
+
+    from valkeybench.load.driver import Driver as AnyDriver
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.server.endpoint import Endpoint
 
@@ -23,6 +26,13 @@ AnyClient = Any
 """A `redis.Redis` in tests: the types of its replies say less than a test knows."""
 
 NO_PAUSE = Think(0)
+DRIVERS: dict[Driver, Callable[..., AnyDriver]] = {
+    Driver.THREADS: ThreadsDriver,
+    Driver.ASYNCIO: TasksDriver,
+    Driver.WIRE: WireDriver,
+}
+"""How each driver is made in this process."""
+
 PREFIX = "valkeybench:tests:"
 
 
@@ -54,9 +64,8 @@ def few_handlers(**changes: Any) -> Case:  # noqa: ANN401 - any attribute of a c
 
 def drive_here(trial: Trial, endpoint: Endpoint, **driving: Any) -> Measurement:  # noqa: ANN401 - what a driver takes
     """Drive a trial in this process."""
-    tasks = trial.case.driver is Driver.ASYNCIO
-    make: Any = TasksDriver if tasks else ThreadsDriver
-    driver: Driving = make(trial, endpoint, process=0, **driving)
+    make = DRIVERS[trial.case.driver]
+    driver = make(trial, endpoint, process=0, **driving)
     driver.prewarm()
     opens = clock() + trial.warmup_ns
     return driver.drive(Window(opens, opens + trial.duration_ns))

@@ -29,7 +29,7 @@ from valkeybench.load.dask import (
     spread,
 )
 from valkeybench.load.places import LocalPlace, open_place
-from valkeybench.load.wire import Order, pack
+from valkeybench.load.talk import Order, pack
 from valkeybench.measurement.placing import Worker
 from valkeybench.results.store import read_run
 from valkeybench.scenario.model import Axes, Pool, Scenario, Secret, ServerSettings, Think

@@ -21,7 +21,7 @@ from tests.server.processes import ROOT, is_running, on_linux, run_python, wait_
 from valkeybench.errors import ExitCode, LoadError, ServerError
 from valkeybench.load.crew import Crew, Gone
 from valkeybench.load.places import LocalPlace, StandingLoad
-from valkeybench.load.wire import (
+from valkeybench.load.talk import (
     EndOfTalkError,
     Order,
     Ready,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from valkeybench.load.crew import Heard
-    from valkeybench.load.wire import Frame
+    from valkeybench.load.talk import Frame
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.plan.trial import Trial
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns as clock
 from typing import IO, TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
-from valkeybench.load.wire import EndOfTalkError, Frame, receive_frame, send_frame
+from valkeybench.load.talk import EndOfTalkError, Frame, receive_frame, send_frame
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from valkeybench.errors import LoadError
 from valkeybench.load.crew import Crew
 from valkeybench.load.places import StandingLoad, usable_cpus
 from valkeybench.load.reach import check_reach, is_in_clear
-from valkeybench.load.wire import Order, pack
+from valkeybench.load.talk import Order, pack
 from valkeybench.measurement.placing import Worker
 from valkeybench.units import SECOND
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from valkeybench.load.crew import Heard
-    from valkeybench.load.wire import Frame
+    from valkeybench.load.talk import Frame
     from valkeybench.plan.trial import Trial
     from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint

@@ -47,6 +47,10 @@ def make_driver(trial: Trial, endpoint: Endpoint, *, process: int) -> Driver:
         from valkeybench.load.tasks import TasksDriver  # noqa: PLC0415
 
         return TasksDriver(trial, endpoint, process=process)
+    if trial.case.driver is DriverName.WIRE:
+        from valkeybench.load.wire.driver import WireDriver  # noqa: PLC0415
+
+        return WireDriver(trial, endpoint, process=process)
     from valkeybench.load.threads import ThreadsDriver  # noqa: PLC0415
 
     return ThreadsDriver(trial, endpoint, process=process)

@@ -1,4 +1,4 @@
-"""The one place that knows what the client libraries' exceptions mean.
+"""The one place that knows what exceptions mean: client libraries' here, ours in `wire.failure`.
 
 valkey-py has redis-py's exceptions under the same names, so they are known by name.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from valkeybench.load.wire.failure import failure_kind as wire_failure_kind
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def failure_kind(error: BaseException) -> FailureKind:
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
     if "ConnectionError" in names:
         return _connection_failure(error, text)
-    return FailureKind.RESET if isinstance(error, OSError) else FailureKind.REPLY_ERROR
+    return wire_failure_kind(error)
 
 
 def _names(error: BaseException) -> set[str]:

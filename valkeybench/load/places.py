@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from valkeybench.errors import LoadError, ScenarioError, ServerError
 from valkeybench.load.crew import Crew, Gone
 from valkeybench.load.reach import check_reach, scheduler_host
-from valkeybench.load.wire import Crashed, Order, Ready, Refused, Seen, Start, Unable, pack, unpack
+from valkeybench.load.talk import Crashed, Order, Ready, Refused, Seen, Start, Unable, pack, unpack
 from valkeybench.measurement.measurement import Measurement
 from valkeybench.measurement.placing import Placing, ProcessShare, Worker
 from valkeybench.measurement.recorder import Window
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from valkeybench.load.crew import Heard
-    from valkeybench.load.wire import Frame
+    from valkeybench.load.talk import Frame
     from valkeybench.plan.trial import Trial
     from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint

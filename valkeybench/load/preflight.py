@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import select
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,10 @@ def check_room(plan: Plan, facts: ServerFacts) -> None:
         for server in facts.nodes or (facts,)
         if (problem := _no_room(plan.most_connections + _WATCHERS, server))
     ]
+    if not hasattr(select, "epoll") and any(case.driver is Driver.WIRE for case in plan.cases):
+        problems.append(
+            Problem("--driver", "wire needs epoll, which only Linux has", "use --driver threads")
+        )
     pools = max(len(facts.nodes), 1)
     per_process = max(case.most_connections // case.processes for case in plan.cases)
     files = per_process * pools + _OTHER_FILES

@@ -20,7 +20,7 @@ from valkeybench.load.driver import make_driver
 from valkeybench.load.failures import failure_kind
 from valkeybench.load.preflight import raise_open_files_limit
 from valkeybench.load.punctual import be_punctual
-from valkeybench.load.wire import (
+from valkeybench.load.talk import (
     Crashed,
     EndOfTalkError,
     Order,
@@ -33,6 +33,7 @@ from valkeybench.load.wire import (
     send,
 )
 from valkeybench.measurement.recorder import Window
+from valkeybench.scenario.model import Driver
 
 Heard: TypeAlias = Order | Start
 Inbox: TypeAlias = "SimpleQueue[Heard]"
@@ -73,7 +74,8 @@ def _listen(inbox: Inbox) -> None:
 def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     order = cast("Order", inbox.get())
     raise_open_files_limit()
-    if order.trial.case.rtt_ns or order.trial.case.rate is not None:
+    case = order.trial.case
+    if case.rtt_ns or case.rate is not None or case.driver is Driver.WIRE:
         # Not always: timers without slack cost every command of a client with a timeout.
         be_punctual()
     if order.trial.pin is not None:

@@ -19,6 +19,9 @@ POOL_AXES = ("pool", "max_connections")
 """The axes that say which pool a case has; all others are the load it bears."""
 
 
+_ONLY_OF_SOME_DRIVERS = frozenset({"client", "clients", "event_loop"})
+
+
 def pool_of(axes: Axes) -> Pool | None:
     """Tell the pool policy of a case; None when a newer valkeybench wrote one we do not know."""
     with suppress(ValueError):
@@ -80,10 +83,10 @@ def _label(axes: Axes, names: Sequence[str]) -> str:
 def _meant(name: str, axes: Axes) -> str:
     """Write a value for comparing; empty when it means nothing in this case."""
     pool = pool_of(axes)
-    meaningless = axes.get(name) is None and name == "event_loop"
+    off_the_driver = name in _ONLY_OF_SOME_DRIVERS and axes.get(name) is None
     meaningless = (
-        meaningless
-        or name not in axes
+        name not in axes
+        or off_the_driver
         or (
             pool is not None
             and (

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from valkeybench.report.advice import recommendation_callouts, warning_callouts
+from valkeybench.report.ceiling import ceiling_blocks
 from valkeybench.report.cluster import cluster_blocks
 from valkeybench.report.connections import connection_blocks, replies_block
 from valkeybench.report.document import Callout, Document, Heading, KeyValues, Kind, Paragraph, Tone
@@ -49,6 +50,7 @@ def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -
         _opening(run),
         _results(run, names),
         _time(run, names),
+        _bare(run, names),
         _opening_cost(run, names),
         _distance(run),
         _loopback(run),
@@ -182,6 +184,13 @@ def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
         return
     yield Heading(text="Where the time went")
     yield block
+
+
+def _bare(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    blocks = list(ceiling_blocks(run.cases, names))
+    if blocks:
+        yield Heading(text="Without a client library")
+        yield from blocks
 
 
 def _opening_cost(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

@@ -177,7 +177,8 @@ _CLIENT_FIELDS = (
     ),
     _axis(
         "driver", kinds.choice(Driver, "driver"),
-        "Who sends: threads, with redis-py; asyncio: tasks on an event loop, with redis.asyncio.",
+        "threads: redis-py in threads; asyncio: redis.asyncio, in tasks on an event loop; "
+        "wire: bare sockets and a fair pool, no client library.",
         "--driver", section="client", panel=Panel.CLIENT, default="threads",
     ),
     _axis(

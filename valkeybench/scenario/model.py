@@ -52,7 +52,11 @@ class Driver(StrEnum):
     """Who sends."""
 
     THREADS = "threads"
+    """Threads over a client library's synchronous pools."""
     ASYNCIO = "asyncio"
+    """Tasks on an event loop over redis.asyncio's pools."""
+    WIRE = "wire"
+    """One event loop on sockets of our own: no client library."""
 
 
 class Client(StrEnum):
@@ -222,7 +226,7 @@ class Case:
     pool_timeout_ns: int | None = 20 * SECOND
     concurrency: int = 50
     processes: int = 1
-    client: Client = Client.REDIS_PY
+    client: Client | None = Client.REDIS_PY
     driver: Driver = Driver.THREADS
     event_loop: EventLoop | None = None
     """None for a driver without one."""
@@ -261,14 +265,19 @@ class Case:
     def meaningful(self) -> Case:
         """Blank out what has no meaning here, so that equal cases are equal."""
         pooled, arrivals_open = self.pool.is_pooled, self.rate is not None
-        tasks = self.driver is Driver.ASYNCIO
+        tasks, bare = self.driver is Driver.ASYNCIO, self.driver is Driver.WIRE
         return Case(
             **{
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "max_connections": self.max_connections if pooled else None,
                 "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
-                "clients": self.clients if pooled else None,
+                "client": None if bare else self.client,
+                "clients": self.clients if pooled and not bare else None,
                 "event_loop": (self.event_loop or EventLoop.ASYNCIO) if tasks else None,
+                # Its pool knows no other way to wait; it neither decodes nor tries again.
+                "pool": Pool.FAIR if bare and self.pool.waits else self.pool,
+                "decode_responses": self.decode_responses and not bare,
+                "retries": 0 if bare else self.retries,
                 "think": None if arrivals_open else self.think,
                 "arrivals": self.arrivals if arrivals_open else None,
             }

@@ -14,7 +14,7 @@ from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.clusters import unfit_for_cluster
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
-from valkeybench.scenario.model import LOCAL, Scenario
+from valkeybench.scenario.model import LOCAL, Driver, Scenario
 from valkeybench.scenario.template import parse_template, type_conflict
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -168,6 +168,9 @@ class _Reading:
         for target, reason, remedy in unfit_for_cluster(scenario):
             place = values[target].place if target in values else self._source
             self.note(place, reason, remedy)
+        if set(scenario.axes.driver) == {Driver.WIRE} and any(scenario.axes.retries):
+            place = values["axes.retries"].place
+            self.note(place, "the driver wire tries nothing again", "leave retries out")
 
     def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
         """Look for settings of TLS that the URL makes mean nothing."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from tests.load.loads import few_handlers, make_trial
 from tests.measurement.measurements import differences, measurements
-from valkeybench.load.wire import (
+from valkeybench.load.talk import (
     EndOfTalkError,
     Frame,
     Order,

@@ -1,0 +1,220 @@
+"""Connections on sockets of our own: how one is written to, read from and closed."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from valkeybench.load.wire.failure import ErrorReplyError
+from valkeybench.load.wire.loop import READABLE, WRITABLE
+from valkeybench.load.wire.replies import NotYet, ReplyReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from valkeybench.load.wire.loop import Loop, Steps
+    from valkeybench.load.wire.replies import Reply
+
+    Reading = Generator[None, None, Reply]
+    ReadingAll = Generator[None, None, list[Reply]]
+
+CHUNK = 1 << 14
+
+
+class Connection:
+    """A connection without TLS. `send` and `receive` are the socket's own."""
+
+    __slots__ = ("_loop", "_on_close", "_reader", "descriptor", "lost", "receive", "send", "sock")
+
+    def __init__(self, sock: Any, loop: Loop, on_close: Callable[[Connection], None]) -> None:
+        self.sock = sock
+        self.descriptor: int = sock.fileno()
+        self.send: Callable[[bytes], int] = sock.send
+        self.receive: Callable[[int], bytes] = sock.recv
+        self.lost: Callable[[Connection], None] | None = None
+        """Who is told when it breaks, or hears something unasked, while nobody uses it."""
+        self._loop = loop
+        self._on_close = on_close
+        self._reader: ReplyReader | None = None
+
+    def close(self) -> None:
+        """Close it; nobody is resumed for it any more."""
+        self._loop.resumes[self.descriptor] = _nothing
+        self.sock.close()
+        self._on_close(self)
+
+    def send_rest(self, request: bytes, sent: int) -> Steps:
+        """Send what the socket had no room for."""
+        self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
+        while sent < len(request):
+            yield
+            sent += self._send_some(request[sent:])
+        self._loop.watch_for(self.descriptor, READABLE)
+
+    def read_rest(self, data: bytes | None) -> Reading:
+        """Give the reply that begins with these bytes (None: nothing more has come).
+
+        Raises ErrorReplyError when it is an error, ConnectionResetError when it ends too
+        early, and what the socket raises.
+        """
+        if self._reader is None:
+            self._reader = ReplyReader()
+        while True:
+            if data:
+                self._reader.feed(data)
+            elif data is not None:
+                raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+            reply = self._reader.take()
+            if not isinstance(reply, NotYet):
+                return reply
+            yield
+            try:
+                data = self.receive(CHUNK)
+            except BlockingIOError:
+                data = None
+
+    def read_all(self, data: bytes | None, count: int) -> ReadingAll:
+        """Give as many replies as there will be, which begin with these bytes.
+
+        Reads them all before it raises the first ErrorReplyError among them or in them.
+        """
+        replies: list[Reply] = []
+        errors: list[ErrorReplyError] = []
+        while len(replies) + len(errors) < count:
+            try:
+                replies.append((yield from self.read_rest(data)))
+            except ErrorReplyError as error:
+                errors.append(error)
+            data = None
+        last = replies[-1] if replies else None
+        if isinstance(last, list):  # what a transaction gives holds the errors in it
+            errors += (one for one in last if isinstance(one, ErrorReplyError))
+        if errors:
+            raise errors[0]
+        return replies
+
+    def _send_some(self, data: bytes) -> int:
+        try:
+            return self.send(data)
+        except BlockingIOError:
+            return 0
+
+    def look_up(self) -> None:
+        """See what happened while nobody uses it: anything but TLS's own messages breaks it."""
+        try:
+            self.receive(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # which is the end of it, too
+        self.close()
+        if self.lost is not None:
+            self.lost(self)
+
+
+class TlsConnection(Connection):
+    """A connection over TLS, which is done in memory; the socket carries what comes out."""
+
+    __slots__ = ("_incoming", "_outgoing", "_tls", "_unsent")
+
+    def __init__(
+        self,
+        sock: Any,
+        loop: Loop,
+        on_close: Callable[[Connection], None],
+        *,
+        context: ssl.SSLContext,
+        name: str,
+    ) -> None:
+        super().__init__(sock, loop, on_close)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._unsent = b""
+        self.send, self.receive = self._send_sealed, self._receive_sealed
+
+    def close(self) -> None:
+        """Close it; nobody is resumed for it any more."""
+        super().close()
+        # They hold the connection: without them it goes at once, with no collector's help.
+        del self.send, self.receive
+
+    def negotiate(self) -> Steps:
+        """Agree on keys with the server; raises ssl.SSLError."""
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                yield from self._flush()
+                yield
+                self._receive_raw()
+            else:
+                yield from self._flush()
+                return
+
+    def round_trips(self) -> int:
+        """Count those negotiating took: one in TLS 1.3, two before (RFC 8446, section 2)."""
+        return 1 if self._tls.version() == "TLSv1.3" else 2
+
+    def send_rest(self, request: bytes, sent: int) -> Steps:  # noqa: ARG002 - sealed already
+        """Send what the socket had no room for."""
+        yield from self._flush()
+
+    def _send_sealed(self, data: bytes) -> int:
+        """Send; give its length when all of it went, less when `send_rest` has to follow."""
+        self._tls.write(data)
+        sealed = self._outgoing.read()
+        sent = self._send_raw(sealed)
+        if sent == len(sealed):
+            return len(data)
+        self._unsent = sealed[sent:]
+        return 0
+
+    def _receive_sealed(self, _: int) -> bytes:
+        """Give what has come; raises BlockingIOError when that is nothing yet."""
+        if not self._receive_raw():
+            return b""
+        pieces = []
+        while self._incoming.pending:
+            try:
+                pieces.append(self._tls.read(CHUNK))
+            except ssl.SSLWantReadError:
+                break
+            except ssl.SSLZeroReturnError:  # closed in good manners
+                return b"".join(pieces)
+        if not pieces:
+            raise BlockingIOError(errno.EAGAIN, "less than a TLS record")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _receive_raw(self) -> bool:
+        """Take what the socket has; tell whether it is still open."""
+        try:
+            sealed = self.sock.recv(CHUNK)
+        except BlockingIOError:
+            return True
+        if not sealed:
+            self._incoming.write_eof()
+            return False
+        self._incoming.write(sealed)
+        return True
+
+    def _flush(self) -> Steps:
+        sealed = self._unsent + self._outgoing.read()
+        self._unsent = b""
+        if sealed and (sent := self._send_raw(sealed)) < len(sealed):
+            self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
+            while sent < len(sealed):
+                yield
+                sent += self._send_raw(sealed[sent:])
+            self._loop.watch_for(self.descriptor, READABLE)
+
+    def _send_raw(self, sealed: bytes) -> int:
+        try:
+            sent: int = self.sock.send(sealed)
+        except BlockingIOError:
+            return 0
+        return sent
+
+
+def _nothing() -> None:
+    """Resume nobody."""

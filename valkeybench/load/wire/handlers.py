@@ -1,0 +1,289 @@
+"""A handler of the `wire` driver: what it does for a command, and the instants it notes.
+
+Each instant is read from the clock when it happens, for every command: `begun` when it is due
+and the handler is free, `held` when a connection is in hand, right before the request is
+written, `replied` when the reply has been read and found whole and the connection is about to
+be given back, `done` when it has been. Time that a reply waited in the kernel because the loop
+was busy with others is part of `command`, as it is in any client.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, cast
+
+from valkeybench.load.ledger import OpeningNotes
+from valkeybench.load.wire.connections import CHUNK, Connection
+from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
+from valkeybench.load.wire.pool import Taker
+from valkeybench.load.wire.replies import NOT_YET, Glance, read_reply
+from valkeybench.load.wire.requests import Together
+from valkeybench.measurement.metrics import OPENING
+from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
+from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from valkeybench.load.pace import Schedule
+    from valkeybench.load.wire.loop import Loop, Steps
+    from valkeybench.load.wire.opening import Opener
+    from valkeybench.load.wire.pool import FifoPool
+    from valkeybench.load.wire.replies import NotYet, Reply
+    from valkeybench.measurement.recorder import Recorder, Window
+    from valkeybench.scenario.model import Case
+
+    Reading = Generator[None, None, Reply]
+    Acquiring = Generator[None, None, Connection]
+    Beginning = Generator[None, None, int]
+
+_KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+_MOST_REPLIES = 1000
+_UNREAD: Reply | NotYet = NOT_YET
+"""A reply of which a glance said enough."""
+
+
+class Notebook:
+    """Rows of all handlers, as the recorder wants them, kept until there is time to count them.
+
+    Counting is put off because it would keep the loop from its sockets, and every command
+    under way would seem slower than it was.
+    """
+
+    def __init__(self) -> None:
+        self.commands = bytearray()
+        self.opened = bytearray()
+        self.failed = bytearray()
+
+    def hand_over(self, recorder: Recorder) -> None:
+        """Let everything noted so far be counted, and begin afresh."""
+        for rows, record in (
+            (self.commands, recorder.record),
+            (self.opened, recorder.record_opened),
+            (self.failed, recorder.record_failed),
+        ):
+            if rows:
+                record(bytes(rows))
+                rows.clear()
+
+
+class Replies:
+    """Counts distinct replies, up to a number of them."""
+
+    def __init__(self) -> None:
+        self.tally: dict[str, int] = {}
+
+    def count(self, reply: Reply | NotYet) -> None:
+        """Count one."""
+        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+        if text in self.tally or len(self.tally) < _MOST_REPLIES:
+            self.tally[text] = self.tally.get(text, 0) + 1
+
+
+class Thinking:
+    """A closed load: a handler's next command is due when it has thought since the last."""
+
+    is_open = False
+
+    def __init__(self, pauses: Iterator[float]) -> None:
+        self._pauses = pauses
+
+    def due(self, done: int) -> int:
+        """Give the instant it will have thought long enough."""
+        return done + round(next(self._pauses) * SECOND)
+
+    def give_up(self, due: int) -> None:
+        """Let it be: what was not begun was not due."""
+
+
+class OnSchedule:
+    """An open load: a handler takes what is due next, whoever took the one before."""
+
+    is_open = True
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._take = schedule.take
+        self.give_up = schedule.give_up
+
+    def due(self, _: int) -> int:
+        """Give the instant it is due."""
+        return self._take()
+
+
+class Handler(Taker):
+    """One handler: waits until a command is due, sends it, notes what became of it.
+
+    `pace` is None for a closed load without think time. Without a pool each command opens
+    a connection and closes it.
+    """
+
+    __slots__ = (
+        "_batches", "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies",
+        "_requests", "_rtt_ns", "_window", "batched", "completed", "due", "held",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - a handler brings all its parts together
+        self,
+        requests: Iterator[bytes],
+        *,
+        pace: Thinking | OnSchedule | None,
+        pool: FifoPool | None,
+        opener: Opener,
+        loop: Loop,
+        notebook: Notebook,
+        window: Window,
+        replies: Replies | None,
+        case: Case,
+        batches: bool,
+    ) -> None:
+        super().__init__()
+        self._batches = batches
+        self.batched = 0
+        self.completed = 0
+        self.due = 0
+        self.held = 0
+        self.patience_ns = case.socket_timeout_ns
+        self._requests = requests
+        self._pace = pace
+        self._pool = pool
+        self._opener = opener
+        self._loop = loop
+        self._notebook = notebook
+        self._window = window
+        self._replies = replies
+        self._rtt_ns = case.rtt_ns
+        self._notes = OpeningNotes()
+        self.begins(self._run())
+
+    def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - spelt out, see below
+        """Send commands until the window closes.
+
+        This is the hot path: what happens for a command over a connection that is there is
+        spelt out, because a call costs as much as most of what is called.
+        """
+        opens, closes = self._window.opens, self._window.closes
+        pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
+        free: list[Connection] = [] if pool is None else pool.free
+        size = 0 if pool is None else pool.size
+        give = Connection.close if pool is None else pool.give
+        rows, pack, replies = self._notebook.commands, COMMAND_ROW.pack, self._replies
+        is_whole, batches = Glance().is_whole, self._batches
+        done = clock()
+        for request in self._requests:
+            self.due = begun = clock()
+            if self._pace is not None:
+                begun = yield from self._wait_until_due(done)
+            if begun >= closes:
+                break
+            seen = size - len(free) - (0 if pool is None else pool.unopened)
+            connection, reply = None, _UNREAD
+            try:
+                if free:
+                    connection = free.pop()
+                    self.since = held = clock()
+                    resumes[connection.descriptor] = resume
+                else:
+                    connection = yield from self._acquire(begun)
+                    held = self.held
+                if self._rtt_ns:
+                    yield from self._travel()
+                if (sent := connection.send(request)) < len(request):
+                    yield from connection.send_rest(request, sent)
+                yield
+                try:
+                    data = connection.receive(CHUNK)
+                except BlockingIOError:  # resumed without cause
+                    data = None
+                if batches and isinstance(request, Together):
+                    reply = yield from self._read_batch(connection, request, data)
+                elif not is_whole(data):
+                    reply = yield from connection.read_rest(data)
+                replied = clock()
+                self.since = 0
+                give(connection)
+            except (WireError, OSError) as error:
+                done = self._fail(begun, seen, connection, error)
+                self._loop.soon(resume)  # who fails at once must not keep others from their turn
+                yield
+                continue
+            if replies is not None:
+                replies.count(read_reply(data or b"") if reply is _UNREAD else reply)
+            done = clock()
+            if opens <= done < closes:
+                self.completed += 1
+                self.batched += request.commands - 1 if isinstance(request, Together) else 0
+            if notes.connections:
+                self._note_opened(begun, held, replied, done, seen)
+            else:
+                rows += pack(self.due, begun, held, replied, done, seen)
+        yield from self._loop.end(self)
+
+    def _wait_until_due(self, done: int) -> Beginning:
+        """Wait until the next command is due or the window closes; give the instant it is."""
+        pace, closes = cast("Thinking | OnSchedule", self._pace), self._window.closes
+        due = pace.due(done)
+        if due > done:
+            yield from self._loop.pause(self, min(due, closes))
+        begun = clock()
+        if begun >= closes:
+            pace.give_up(due)
+        self.due = due if pace.is_open else begun
+        return begun
+
+    def _acquire(self, begun: int) -> Acquiring:
+        """Give a connection that has to be waited for, or opened, or both."""
+        pool, place = self._pool, None
+        if pool is not None:
+            yield from pool.take(self)
+            begun, place = clock(), self.place
+        if place is not None:
+            self.since = self.held = begun
+            self._loop.resumes[place.descriptor] = self.resume
+            return place
+        try:
+            connection = yield from self._opener.open(self, self._notes, begun=begun)
+        except BaseException:
+            if pool is not None:
+                pool.give_up()
+            raise
+        if pool is not None:
+            connection.lost = pool.lose
+        self.held = self.since
+        return connection
+
+    def _read_batch(self, connection: Connection, batch: Together, data: bytes | None) -> Reading:
+        """Give the replies of a batch: of a transaction, what its last command gives."""
+        replies = yield from connection.read_all(data, batch.replies)
+        return replies[-1] if batch.transaction else cast("list[object]", replies)
+
+    def _travel(self) -> Steps:
+        """Wait as long as a network further away would make us."""
+        self.since = 0  # which is no reason for impatience with the server
+        yield from self._loop.pause(self, clock() + self._rtt_ns)
+        self.since = clock()
+
+    def _fail(
+        self, begun: int, seen: int, connection: Connection | None, error: WireError | OSError
+    ) -> int:
+        """Note a failure; a connection is as good as before only if the server said what is wrong.
+
+        Gives the instant the handler was done with it.
+        """
+        self.since = 0
+        pool = self._pool
+        if connection is not None:
+            if pool is not None and isinstance(error, ErrorReplyError) and not error.is_farewell:
+                pool.give(connection)
+            else:
+                connection.close()
+                if pool is not None:
+                    pool.give_up()
+        done = clock()
+        what = self._notes.take()[len(OPENING) :]
+        row = (self.due, begun, done, seen, _KIND_NUMBER[failure_kind(error)], *what)
+        self._notebook.failed += FAILED_ROW.pack(*row)
+        return done
+
+    def _note_opened(self, begun: int, held: int, replied: int, done: int, seen: int) -> None:
+        row = (self.due, begun, held, replied, done, seen, *self._notes.take())
+        self._notebook.opened += OPENED_ROW.pack(*row)

@@ -1,0 +1,106 @@
+"""Where a reply ends: at a glance for nearly all of them, by hiredis for the rest.
+
+One command is under way on a connection at a time, so what comes is one reply, mostly in one
+piece. Whether it is complete then follows from its length and its first line; nothing of it
+is searched, copied or decoded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import hiredis
+
+from valkeybench.load.wire.failure import ErrorReplyError, WireError
+from valkeybench.measurement.metrics import FailureKind
+
+if TYPE_CHECKING:
+    Reply = bytes | int | float | bool | str | list[object] | dict[object, object] | None
+
+_END = b"\r\n"
+_BULK: Final = ord("$")
+_ONE_LINE: Final = frozenset(b"+:_#,(")
+_NULL_BULK: Final = b"$-1\r\n"
+
+
+class Glance:
+    """Tells at a glance whether what came is one complete reply.
+
+    Replies to the same commands look alike: one as long as the last that was inspected, and
+    with the same first line, is as whole as that one was.
+    """
+
+    __slots__ = ("_first_line", "_length")
+
+    def __init__(self) -> None:
+        self._first_line = b""
+        self._length = 0
+
+    def is_whole(self, data: bytes | None) -> bool:
+        """Tell whether this is one complete reply, neither an error nor made of others.
+
+        False says nothing but that a `ReplyReader` must look: too little, too much, an error,
+        an array, a message nobody asked for, the end (no bytes), or nothing yet (None).
+        """
+        if data and len(data) == self._length and data.startswith(self._first_line):
+            return True
+        return bool(data) and self._inspect(data or b"")
+
+    def _inspect(self, data: bytes) -> bool:
+        line = data.find(_END)
+        if data[0] == _BULK:
+            # $<length>\r\n<that many bytes>\r\n
+            rest = len(data) - line - 4
+            whole = line > 0 and (rest == int(data[1:line]) >= 0 or data == _NULL_BULK)
+        else:
+            whole = 0 < line == len(data) - 2 and data[0] in _ONE_LINE
+        if whole:
+            self._length, self._first_line = len(data), data[: line + 2]
+        return whole
+
+
+class ReplyReader:
+    """Takes the pieces of replies as they come."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader(replyError=_error_reply, notEnoughData=NOT_YET)
+
+    def feed(self, data: bytes) -> None:
+        """Hear a piece."""
+        self._reader.feed(data)
+
+    def take(self) -> Reply | NotYet:
+        """Give the next reply that was heard to its end; NOT_YET when there is none.
+
+        Raises ErrorReplyError when the server answered with an error, and WireError when what
+        came is no RESP. Messages nobody asked for are dropped.
+        """
+        try:
+            reply = self._reader.gets()
+            while isinstance(reply, hiredis.PushNotification):
+                reply = self._reader.gets()
+        except hiredis.ProtocolError as error:
+            raise WireError(FailureKind.RESET, f"not RESP: {error}") from None
+        if isinstance(reply, ErrorReplyError):
+            raise reply
+        return reply  # type: ignore[no-any-return]  # hiredis says Any
+
+
+class NotYet:
+    """Says that a reply is not complete yet."""
+
+
+NOT_YET: Final = NotYet()
+
+
+def read_reply(data: bytes) -> Reply | NotYet:
+    """Read a reply that `is_whole`."""
+    reader = ReplyReader()
+    reader.feed(data)
+    return reader.take()
+
+
+def _error_reply(words: str) -> ErrorReplyError:
+    return ErrorReplyError(words)

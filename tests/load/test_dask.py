@@ -32,7 +32,8 @@ from valkeybench.load.places import LocalPlace, open_place
 from valkeybench.load.talk import Order, pack
 from valkeybench.measurement.placing import Worker
 from valkeybench.results.store import read_run
-from valkeybench.scenario.model import Axes, Pool, Scenario, Secret, ServerSettings, Think
+from valkeybench.scenario.model import Axes, Pool, Scenario, ServerSettings, Think
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.embedded import pick_free_port
 from valkeybench.units import MILLISECOND, SECOND
 
@@ -53,7 +54,8 @@ import signal
 from distributed import Client
 from tests.load.loads import few_handlers, make_trial
 from valkeybench.load.dask import DaskPlace
-from valkeybench.scenario.model import Secret, ServerSettings
+from valkeybench.scenario.model import ServerSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.endpoint import Endpoint
 with Client("{address}") as client:
     place = DaskPlace(client, "{address}", ServerSettings(), lease_seconds=3)

@@ -23,7 +23,8 @@ from tests.load.loads import assert_adds_up, drive_here, few_handlers, make_tria
 from tests.server.processes import client
 from valkeybench.load.failures import failure_kind
 from valkeybench.measurement.metrics import FailureKind, Phase
-from valkeybench.scenario.model import Case, Pool, Secret, Think
+from valkeybench.scenario.model import Case, Pool, Think
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.embedded import embedded_server, pick_free_port
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.units import MILLISECOND

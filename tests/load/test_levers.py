@@ -21,8 +21,9 @@ from tests.load.fakes import fake_server
 from tests.load.loads import drive_here, few_handlers, make_trial
 from valkeybench.load.asking import client_settings, make_pool
 from valkeybench.load.ledger import Ledger, Shared
-from valkeybench.scenario.model import Pool, Secret, TlsSettings
+from valkeybench.scenario.model import Pool, TlsSettings
 from valkeybench.scenario.reader import parse_toml, read_scenario
+from valkeybench.scenario.secret import Secret
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 from valkeybench.server.endpoint import endpoint_from_url
 

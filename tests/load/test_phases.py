@@ -22,7 +22,8 @@ from tests.load.fakes import (
 )
 from tests.load.loads import assert_adds_up, drive_here, few_handlers, make_trial, total_ns
 from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
-from valkeybench.scenario.model import Case, Distribution, Handshake, Pool, Secret, Think
+from valkeybench.scenario.model import Case, Distribution, Handshake, Pool, Think
+from valkeybench.scenario.secret import Secret
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:

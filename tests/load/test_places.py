@@ -34,7 +34,8 @@ from valkeybench.load.talk import (
     unpack,
 )
 from valkeybench.measurement.placing import Worker
-from valkeybench.scenario.model import Secret, Think
+from valkeybench.scenario.model import Think
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.embedded import pick_free_port
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.units import MILLISECOND, SECOND

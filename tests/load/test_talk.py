@@ -25,7 +25,8 @@ from valkeybench.load.talk import (
     send,
     unpack,
 )
-from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.scenario.model import TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.endpoint import Endpoint
 
 if TYPE_CHECKING:

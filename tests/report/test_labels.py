@@ -41,7 +41,7 @@ def named(axes: Axes) -> list[str]:
         ),
         (
             Axes(pool=(Pool.FAIR,), driver=tuple(Driver)),
-            ["driver threads", "driver asyncio"],
+            ["driver threads", "driver asyncio", "driver wire"],
         ),
         (
             Axes(pool=(Pool.BLOCKING,), value_size=(64, 1024), protocol=(2, 3)),

@@ -20,7 +20,8 @@ from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.runfile import RunFile, json_schema
-from valkeybench.scenario.model import Axes, Pool, Scenario, Secret, ServerSettings, TlsSettings
+from valkeybench.scenario.model import Axes, Pool, Scenario, ServerSettings, TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:

@@ -63,12 +63,13 @@ def test_cases_are_different_and_meaningful(axes: Axes) -> None:
 
 
 def test_an_event_loop_is_the_asyncio_drivers() -> None:
-    """Threads have none, and are not repeated for each."""
+    """The other drivers have none, and are not repeated for each."""
     axes = Axes(pool=(Pool.BLOCKING,), driver=tuple(Driver), event_loop=tuple(EventLoop))
     assert [
         (Driver.THREADS, None),
         (Driver.ASYNCIO, EventLoop.ASYNCIO),
         (Driver.ASYNCIO, EventLoop.UVLOOP),
+        (Driver.WIRE, None),
     ] == [(case.driver, case.event_loop) for case in axes.cases()]
 
 

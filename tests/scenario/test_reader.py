@@ -13,10 +13,10 @@ from valkeybench.scenario.model import (
     Handshake,
     Pool,
     Scenario,
-    Secret,
     Think,
     TlsSettings,
 )
+from valkeybench.scenario.secret import Secret
 from valkeybench.units import MILLISECOND, SECOND
 
 

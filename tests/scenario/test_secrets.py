@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.scenario.reading import problems, read
-from valkeybench.scenario.model import Secret, plain
+from valkeybench.scenario.model import plain
+from valkeybench.scenario.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ import redis
 import trustme
 
 from tests.server.processes import client, wait_until
-from valkeybench.scenario.model import CertReqs, Secret, TlsSettings
+from valkeybench.scenario.model import CertReqs, TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.binary import find_server_binary, find_tls_binary
 from valkeybench.server.embedded import pick_free_port
 from valkeybench.server.endpoint import Endpoint

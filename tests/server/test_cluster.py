@@ -15,7 +15,7 @@ from redis.crc import key_slot
 
 from tests.server.processes import client, is_running, run_python, traces_of, wait_until
 from valkeybench.errors import ServerError
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 from valkeybench.server import cluster as module
 from valkeybench.server.cluster import (
     ClusterNode,

@@ -26,7 +26,7 @@ from tests.server.processes import (
     wait_until,
 )
 from valkeybench.errors import ScenarioError, ServerError
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 from valkeybench.server import guarded as module
 from valkeybench.server.binary import find_server_binary
 from valkeybench.server.embedded import embedded_server, pick_free_port

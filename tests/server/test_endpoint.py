@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.model import CertReqs, Secret, ServerSettings, TlsSettings
+from valkeybench.scenario.model import CertReqs, ServerSettings, TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.endpoint import Endpoint, Provider, endpoint_from_url
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -17,7 +17,8 @@ from valkeybench.errors import ServerError
 from valkeybench.measurement.cost import ConnectionCost
 from valkeybench.measurement.reading import ServerFacts
 from valkeybench.plan.trial import make_plan
-from valkeybench.scenario.model import Axes, Pool, Scenario, Secret
+from valkeybench.scenario.model import Axes, Pool, Scenario
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.binary import find_tls_binary
 from valkeybench.server.embedded import embedded_server, embedded_serving, pick_free_port
 from valkeybench.server.endpoint import Endpoint, Provider

@@ -20,7 +20,8 @@ import pytest
 from tests.server.processes import client, wait_until
 from valkeybench.errors import ExitCode, ServerError
 from valkeybench.measurement.reading import Flavour, ServerReading
-from valkeybench.scenario.model import CertReqs, Secret, TlsSettings
+from valkeybench.scenario.model import CertReqs, TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.embedded import embedded_server, pick_free_port
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.server.sampler import SAMPLER_NAME, ServerSampler

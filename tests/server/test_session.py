@@ -13,14 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tests.server.processes import client, traces_of
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.model import (
-    CertReqs,
-    KeyType,
-    Secret,
-    ServerSettings,
-    TlsSettings,
-    TlsVersion,
-)
+from valkeybench.scenario.model import CertReqs, KeyType, ServerSettings, TlsSettings, TlsVersion
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.endpoint import Provider
 from valkeybench.server.session import open_servers
 

@@ -29,7 +29,8 @@ from tests.server.processes import (
     wait_until,
 )
 from valkeybench.errors import ScenarioError, ServerError
-from valkeybench.scenario.model import KeyType, Secret, TlsSettings, TlsVersion
+from valkeybench.scenario.model import KeyType, TlsSettings, TlsVersion
+from valkeybench.scenario.secret import Secret
 from valkeybench.server import certificates
 from valkeybench.server.binary import find_server_binary, find_tls_binary, speaks_tls
 from valkeybench.server.certificates import make_certificates

@@ -11,7 +11,7 @@ import pytest
 from tests.server.processes import client
 from valkeybench.errors import ScenarioError, ServerError
 from valkeybench.measurement.reading import ServerReading
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.cluster import ClusterNode, cluster_serving, embedded_cluster
 from valkeybench.server.cluster_sampler import ClusterSampler, summed
 from valkeybench.server.sampler import ServerSampler

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from valkeybench.analysis.thresholds import Thresholds
 
 _OF_THE_CLIENT = frozenset(
-    {"driver", "clients", "decode_responses", "retries", "pool", "pool_timeout_ns"}
+    {
+        "driver",
+        "client",
+        "clients",
+        "event_loop",
+        "decode_responses",
+        "retries",
+        "pool",
+        "pool_timeout_ns",
+    }
 )
 """Axes in which a case may differ from its bare one, which has no such things."""
 

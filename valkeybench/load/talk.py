@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from valkeybench.scenario.secret import Secret
 from valkeybench.units import MILLISECOND, SECOND, compact_duration
 
 if TYPE_CHECKING:
@@ -180,38 +181,6 @@ class Values:
         spread = "lognormal" if self.spread is Spread.LOGNORMAL else ""
         content = "random" if self.content is Content.RANDOM else ""
         return " ".join(filter(None, (content, spread, sizes)))
-
-
-class Secret:
-    """A word nobody gets to see by accident: printing shows stars, pickling is refused.
-
-    Only `reveal` gives it out; whoever calls that is where to look for a leak.
-    """
-
-    __slots__ = ("_word",)
-
-    def __init__(self, word: str) -> None:
-        self._word = word
-
-    def reveal(self) -> str:
-        """Give the word itself."""
-        return self._word
-
-    def __repr__(self) -> str:
-        """Show stars."""
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        """Compare by the word."""
-        return isinstance(other, Secret) and other._word == self._word
-
-    def __hash__(self) -> int:
-        """Hash by the word."""
-        return hash(self._word)
-
-    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
-        """Refuse to be pickled; a pickle is a file or a wire away from a leak."""
-        raise TypeError("a secret is not pickled; hand it over on purpose with reveal()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from getpass import getpass
 from pathlib import Path
 
 from valkeybench.scenario.kinds import Kind, UnfitError, encodable
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 
 _LONGEST_SECRET = 1 << 16
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from valkeybench.errors import ScenarioError, ServerError
-from valkeybench.scenario.model import Secret
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.binary import find_server_binary, find_tls_binary
 from valkeybench.server.certificates import make_certificates
 from valkeybench.server.embedded import Wish, check_wish, server_order

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.scenario.model import TlsSettings
+from valkeybench.scenario.secret import Secret
 from valkeybench.server import certificates as made
 from valkeybench.server.binary import find_server_binary, find_tls_binary
 from valkeybench.server.certificates import make_certificates

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from valkeybench.errors import ScenarioError
-from valkeybench.scenario.model import Secret, TlsSettings
+from valkeybench.scenario.model import TlsSettings
+from valkeybench.scenario.secret import Secret
 
 if TYPE_CHECKING:
     from valkeybench.scenario.model import ServerSettings

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from valkeybench.scenario.model import Secret
+    from valkeybench.scenario.secret import Secret
     from valkeybench.server.endpoint import Endpoint
 
 LOOPBACK = "127.0.0.1"

@@ -30,15 +30,8 @@ from tests.load.loads import (
 )
 from valkeybench.load.wire.failure import WireError
 from valkeybench.measurement.metrics import FailureKind, Phase
-from valkeybench.scenario.model import (
-    Case,
-    Driver,
-    Handshake,
-    Pool,
-    Secret,
-    ServerSettings,
-    Think,
-)
+from valkeybench.scenario.model import Case, Driver, Handshake, Pool, ServerSettings, Think
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.session import open_servers
 from valkeybench.units import MILLISECOND, SECOND
 

@@ -155,12 +155,8 @@ class Handler(Taker):
         self._notes = OpeningNotes()
         self.begins(self._run())
 
-    def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - spelt out, see below
-        """Send commands until the window closes.
-
-        This is the hot path: what happens for a command over a connection that is there is
-        spelt out, because a call costs as much as most of what is called.
-        """
+    def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot path
+        """Send commands until the window closes; spelt out, as calls cost as much as the rest."""
         opens, closes = self._window.opens, self._window.closes
         pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
         free: list[Connection] = [] if pool is None else pool.free

@@ -21,13 +21,8 @@ from tests.load.test_places import CANARY, load_processes
 from tests.server.processes import is_running, run_python, wait_until
 from valkeybench import workflow
 from valkeybench.errors import ExitCode, LoadError, ScenarioError, ServerError
-from valkeybench.load.dask import (
-    DaskPlace,
-    check_versions,
-    clock_difference,
-    dask_place,
-    spread,
-)
+from valkeybench.load.dask import DaskPlace, check_versions, dask_place
+from valkeybench.load.dealing import clock_difference, spread
 from valkeybench.load.places import LocalPlace, open_place
 from valkeybench.load.talk import Order, pack
 from valkeybench.measurement.placing import Worker
@@ -268,6 +263,22 @@ def test_a_worker_that_dies_mid_trial_is_heard_at_once(tmp_path: Path, embedded:
         threading.Timer(0.5, cluster.workers["anna"].kill).start()
         with pytest.raises(LoadError, match=r"Dask worker anna .* was lost, and with it load"):
             load.run()
+
+
+def test_a_scheduler_that_dies_mid_trial_is_heard_at_once(
+    tmp_path: Path, embedded: Endpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is what carried everything; one sentence says so, and Dask adds no traceback."""
+    trial = make_trial(calm, lasts_ns=600 * SECOND)
+    with (
+        dask_cluster(tmp_path) as cluster,
+        place_of(cluster) as place,
+        place.standing_by(trial, embedded) as load,
+    ):
+        threading.Timer(0.5, cluster.scheduler.kill).start()
+        with pytest.raises(LoadError, match="scheduler went away"):
+            load.run()
+    assert "" == capfd.readouterr().err
 
 
 def test_a_load_process_that_dies_there_is_named(cluster: Cluster, embedded: Endpoint) -> None:

@@ -9,6 +9,7 @@ anew elsewhere when its worker dies: a load process that nobody asked for.
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 import secrets
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from distributed import Client, WorkerPlugin
 
 from valkeybench.errors import LoadError
 from valkeybench.load.crew import Crew
+from valkeybench.load.dealing import clock_difference, spread
 from valkeybench.load.places import StandingLoad, usable_cpus
 from valkeybench.load.reach import check_reach, is_in_clear
 from valkeybench.load.talk import Order, pack
@@ -28,7 +30,7 @@ from valkeybench.measurement.placing import Worker
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from valkeybench.load.crew import Heard
     from valkeybench.load.talk import Frame
@@ -127,34 +129,15 @@ def dask_place(
     Raises LoadError when it cannot be reached or its workers do not fit, and ScenarioError
     when they cannot reach the server.
     """
-    with _clearly(f"the Dask scheduler at {address} cannot be reached"):
-        client = Client(address, timeout=patience_seconds, set_as_default=False)
-    try:
-        place = DaskPlace(client, address, server)
-        place.workers()
-        yield place
-    finally:
-        client.close(patience_seconds)
-
-
-def spread(workers: Sequence[Worker], processes: int) -> tuple[Worker, ...]:
-    """Deal processes out, one to each machine before any gets a second; idle workers are left out.
-
-    Workers on the same host count as one machine until every host has its share.
-    """
-    by_host: dict[str | None, int] = {}
-    ranked = []
-    for worker in workers:
-        rank = by_host.get(worker.host, 0)
-        by_host[worker.host] = rank + 1
-        ranked.append((rank, worker))
-    in_turn = [worker for _, worker in sorted(ranked, key=lambda pair: pair[0])]
-    dealt = (tuple(range(first, processes, len(in_turn))) for first in range(len(in_turn)))
-    return tuple(
-        replace(worker, processes=numbers)
-        for worker, numbers in zip(in_turn, dealt, strict=True)
-        if numbers
-    )
+    with _silenced("distributed.client"):
+        with _clearly(f"the Dask scheduler at {address} cannot be reached"):
+            client = Client(address, timeout=patience_seconds, set_as_default=False)
+        try:
+            place = DaskPlace(client, address, server)
+            place.workers()
+            yield place
+        finally:
+            client.close(patience_seconds)
 
 
 def check_versions(
@@ -233,6 +216,8 @@ class _Team:
     def leave(self) -> None:
         """End whatever still runs; a worker that cannot be told ends it by itself."""
         there = [address for address in self._addresses if address != self._lost]
+        if self._client.scheduler_comm is None or self._client.scheduler_comm.comm.closed():
+            return  # and Dask would try for long to find its scheduler again
         with _quietly():
             self._client.run(_leave, self._session, workers=there, on_error="ignore")
 
@@ -277,17 +262,6 @@ class _Team:
                 remedy="see its log; was it killed, or out of memory?",
             )
         return LoadError(f"{who} failed: {why}", remedy="see its log, and please report this")
-
-
-def clock_difference(readings: Iterable[tuple[int, int, int]]) -> tuple[int, int]:
-    """Give how far another clock is ahead of ours, and how wrong that can be, in nanoseconds.
-
-    A reading is our clock before asking, the other's answer, and ours after. The answer was
-    given somewhere in between, so the middle is at most half of the way off: the shortest way
-    there and back tells most (D. Mills, RFC 5905, section 10, the clock filter).
-    """
-    asked, there, answered = min(readings, key=lambda reading: reading[2] - reading[0])
-    return there - (asked + answered) // 2, (answered - asked + 1) // 2
 
 
 # --- what runs inside a Dask worker ---
@@ -395,3 +369,15 @@ def _quietly() -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError):
         return
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Keep tracebacks off the terminal while we say in a sentence what went wrong."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -34,6 +34,7 @@ from valkeybench.load.talk import (
 )
 from valkeybench.measurement.recorder import Window
 from valkeybench.scenario.model import Driver
+from valkeybench.scenario.word import TemplateError
 
 Heard: TypeAlias = Order | Start
 Inbox: TypeAlias = "SimpleQueue[Heard]"
@@ -83,7 +84,9 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     try:
         driver = make_driver(order.trial, order.endpoint, process=order.process)
         driver.prewarm()
-    except Exception as error:  # noqa: BLE001 - of the client's making; nothing was measured yet
+    except Exception as error:
+        if isinstance(error, TemplateError) or _is_lack(error):
+            raise  # not the server's doing
         return Refused(failure_kind(error).value, str(error))
     send(tell, Ready())
     start = cast("Start", inbox.get())
@@ -94,11 +97,16 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
 
 def _failure(error: Exception) -> Unable | Crashed:
     """Tell what the machine would not give from what is a bug of ours."""
-    # The only thing Python says when the system has no more threads to give.
-    no_threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
-    if no_threads or isinstance(error, MemoryError):
+    if _is_lack(error):
         return Unable(str(error) or "out of memory")
     return Crashed(traceback.format_exc())
+
+
+def _is_lack(error: Exception) -> bool:
+    """Whether the machine had no memory or no threads to give."""
+    # The only thing Python says when the system has no more threads.
+    no_threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return no_threads or isinstance(error, MemoryError)
 
 
 if __name__ == "__main__":

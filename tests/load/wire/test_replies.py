@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from valkeybench.load.wire.failure import ErrorReplyError, WireError
-from valkeybench.load.wire.replies import NOT_YET, Glance, ReplyReader, read_reply
+from valkeybench.load.wire.replies import NOT_YET, Glance, ReplyReader
 from valkeybench.measurement.metrics import FailureKind
 
 line = st.binary(max_size=20).filter(lambda raw: not set(raw) & set(b"\r\n"))
@@ -55,7 +55,6 @@ def hear(pieces: list[bytes]) -> Any:  # noqa: ANN401 - any reply
     first, *rest = pieces
     if Glance().is_whole(first):
         assert [] == rest
-        return read_reply(first)
     reader = ReplyReader()
     for piece in pieces[:-1]:
         reader.feed(piece)

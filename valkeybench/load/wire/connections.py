@@ -74,8 +74,8 @@ class Connection:
             except BlockingIOError:
                 data = None
 
-    def read_all(self, data: bytes | None, count: int) -> ReadingAll:
-        """Give as many replies as there will be, which begin with these bytes.
+    def read_all(self, count: int) -> ReadingAll:
+        """Give as many replies as there will be.
 
         Reads them all before it raises the first ErrorReplyError among them or in them.
         """
@@ -83,10 +83,9 @@ class Connection:
         errors: list[ErrorReplyError] = []
         while len(replies) + len(errors) < count:
             try:
-                replies.append((yield from self.read_rest(data)))
+                replies.append((yield from self.read_rest(None)))
             except ErrorReplyError as error:
                 errors.append(error)
-            data = None
         last = replies[-1] if replies else None
         if isinstance(last, list):  # what a transaction gives holds the errors in it
             errors += (one for one in last if isinstance(one, ErrorReplyError))

@@ -16,7 +16,7 @@ from valkeybench.load.ledger import OpeningNotes
 from valkeybench.load.wire.connections import CHUNK, Connection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
 from valkeybench.load.wire.pool import Taker
-from valkeybench.load.wire.replies import NOT_YET, Glance, read_reply
+from valkeybench.load.wire.replies import Glance
 from valkeybench.load.wire.requests import Together
 from valkeybench.measurement.metrics import OPENING
 from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
@@ -29,18 +29,15 @@ if TYPE_CHECKING:
     from valkeybench.load.wire.loop import Loop, Steps
     from valkeybench.load.wire.opening import Opener
     from valkeybench.load.wire.pool import FifoPool
-    from valkeybench.load.wire.replies import NotYet, Reply
+    from valkeybench.load.wire.replies import Reply
     from valkeybench.measurement.recorder import Recorder, Window
     from valkeybench.scenario.model import Case
 
-    Reading = Generator[None, None, Reply]
     Acquiring = Generator[None, None, Connection]
     Beginning = Generator[None, None, int]
 
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 _MOST_REPLIES = 1000
-_UNREAD: Reply | NotYet = NOT_YET
-"""A reply of which a glance said enough."""
 
 
 class Notebook:
@@ -73,7 +70,7 @@ class Replies:
     def __init__(self) -> None:
         self.tally: dict[str, int] = {}
 
-    def count(self, reply: Reply | NotYet) -> None:
+    def count(self, reply: Reply) -> None:
         """Count one."""
         text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
         if text in self.tally or len(self.tally) < _MOST_REPLIES:
@@ -118,8 +115,8 @@ class Handler(Taker):
     """
 
     __slots__ = (
-        "_batches", "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies",
-        "_requests", "_rtt_ns", "_window", "batched", "completed", "due", "held",
+        "_is_special", "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies",
+        "_requests", "_rtt_ns", "_window", "batched", "completed", "due", "held", "reply",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - a handler brings all its parts together
@@ -137,7 +134,8 @@ class Handler(Taker):
         batches: bool,
     ) -> None:
         super().__init__()
-        self._batches = batches
+        self._is_special = batches or replies is not None or bool(case.rtt_ns)
+        self.reply: Reply = None
         self.batched = 0
         self.completed = 0
         self.due = 0
@@ -157,22 +155,22 @@ class Handler(Taker):
 
     def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot path
         """Send commands until the window closes; spelt out, as calls cost as much as the rest."""
-        opens, closes = self._window.opens, self._window.closes
+        special = self._is_special
+        opens, closes, paced = self._window.opens, self._window.closes, self._pace is not None
         pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
         free: list[Connection] = [] if pool is None else pool.free
         size = 0 if pool is None else pool.size
         give = Connection.close if pool is None else pool.give
-        rows, pack, replies = self._notebook.commands, COMMAND_ROW.pack, self._replies
-        is_whole, batches = Glance().is_whole, self._batches
+        rows, pack, is_whole = self._notebook.commands, COMMAND_ROW.pack, Glance().is_whole
         done = clock()
         for request in self._requests:
             self.due = begun = clock()
-            if self._pace is not None:
+            if paced:
                 begun = yield from self._wait_until_due(done)
             if begun >= closes:
                 break
             seen = size - len(free) - (0 if pool is None else pool.unopened)
-            connection, reply = None, _UNREAD
+            connection = None
             try:
                 if free:
                     connection = free.pop()
@@ -181,19 +179,18 @@ class Handler(Taker):
                 else:
                     connection = yield from self._acquire(begun)
                     held = self.held
-                if self._rtt_ns:
-                    yield from self._travel()
-                if (sent := connection.send(request)) < len(request):
-                    yield from connection.send_rest(request, sent)
-                yield
-                try:
-                    data = connection.receive(CHUNK)
-                except BlockingIOError:  # resumed without cause
-                    data = None
-                if batches and isinstance(request, Together):
-                    reply = yield from self._read_batch(connection, request, data)
-                elif not is_whole(data):
-                    reply = yield from connection.read_rest(data)
+                if special:
+                    yield from self._exchange(connection, request)
+                else:
+                    if (sent := connection.send(request)) < len(request):
+                        yield from connection.send_rest(request, sent)
+                    yield
+                    try:
+                        data = connection.receive(CHUNK)
+                    except BlockingIOError:  # resumed without cause
+                        data = None
+                    if not is_whole(data):
+                        yield from connection.read_rest(data)
                 replied = clock()
                 self.since = 0
                 give(connection)
@@ -202,17 +199,31 @@ class Handler(Taker):
                 self._loop.soon(resume)  # who fails at once must not keep others from their turn
                 yield
                 continue
-            if replies is not None:
-                replies.count(read_reply(data or b"") if reply is _UNREAD else reply)
+            if special and self._replies is not None:
+                self._replies.count(self.reply)
             done = clock()
             if opens <= done < closes:
                 self.completed += 1
-                self.batched += request.commands - 1 if isinstance(request, Together) else 0
+                if special:
+                    self.batched += request.commands - 1 if isinstance(request, Together) else 0
             if notes.connections:
                 self._note_opened(begun, held, replied, done, seen)
             else:
                 rows += pack(self.due, begun, held, replied, done, seen)
         yield from self._loop.end(self)
+
+    def _exchange(self, connection: Connection, request: bytes) -> Steps:
+        """Send a request and keep its reply: over an emulated distance, or of a batch, too."""
+        if self._rtt_ns:
+            yield from self._travel()
+        if (sent := connection.send(request)) < len(request):
+            yield from connection.send_rest(request, sent)
+        if isinstance(request, Together):
+            replies = yield from connection.read_all(request.replies)
+            # What a transaction gives is what its last command gives.
+            self.reply = replies[-1] if request.transaction else cast("list[object]", replies)
+        else:
+            self.reply = yield from connection.read_rest(None)
 
     def _wait_until_due(self, done: int) -> Beginning:
         """Wait until the next command is due or the window closes; give the instant it is."""
@@ -246,11 +257,6 @@ class Handler(Taker):
             connection.lost = pool.lose
         self.held = self.since
         return connection
-
-    def _read_batch(self, connection: Connection, batch: Together, data: bytes | None) -> Reading:
-        """Give the replies of a batch: of a transaction, what its last command gives."""
-        replies = yield from connection.read_all(data, batch.replies)
-        return replies[-1] if batch.transaction else cast("list[object]", replies)
 
     def _travel(self) -> Steps:
         """Wait as long as a network further away would make us."""

@@ -107,6 +107,7 @@ class Loop:
         if self._least_patience_ns is not None:
             self.at(clock() + self._least_patience_ns, self._tell_who_is_late)
         self._stopped = False
+        poll = self._epoll.poll
         ready, timers, resumes, tasks = self._ready, self._timers, self.resumes, self._tasks
         while tasks and not self._stopped:
             for _ in range(len(ready)):  # and not for ever, if they are ready again at once
@@ -115,7 +116,8 @@ class Loop:
                 now = clock()
                 while timers and timers[0][0] <= now:
                     heappop(timers)[2]()
-            for descriptor, _ in self._events():
+            # Who is busy has events already, and need not be told how long to wait for them.
+            for descriptor, _ in poll(0, _EVENTS_TOGETHER) or self._events():
                 resumes[descriptor]()
         timers.clear()
         return tuple(tasks)
@@ -124,18 +126,16 @@ class Loop:
         """Wait for events, but not beyond the next instant somebody waits for."""
         poll = self._epoll.poll
         if self._ready or not self._tasks:
-            return poll(0, _EVENTS_TOGETHER)
+            return []
         if not self._timers:
             return poll(-1, _EVENTS_TOGETHER)
         left = self._timers[0][0] - clock()
         if left > _COARSE_NS:
             return poll((left - MILLISECOND) / SECOND, _EVENTS_TOGETHER)
-        events = poll(0, _EVENTS_TOGETHER)
-        if not events and left > 0:
+        if left > 0:
             # An epoll descriptor is readable when it has events.
             select.select((self._epoll,), (), (), left / SECOND)
-            events = poll(0, _EVENTS_TOGETHER)
-        return events
+        return poll(0, _EVENTS_TOGETHER)
 
     def _stop(self) -> None:
         self._stopped = True

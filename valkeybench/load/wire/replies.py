@@ -95,12 +95,5 @@ class NotYet:
 NOT_YET: Final = NotYet()
 
 
-def read_reply(data: bytes) -> Reply | NotYet:
-    """Read a reply that `is_whole`."""
-    reader = ReplyReader()
-    reader.feed(data)
-    return reader.take()
-
-
 def _error_reply(words: str) -> ErrorReplyError:
     return ErrorReplyError(words)

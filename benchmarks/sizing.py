@@ -38,9 +38,7 @@ def write_truth() -> None:
     truth = {}
     for setting in (*WELL_BEHAVED, *HOPELESS):
         grid = Goal(handlers=setting.handlers).grid
-        found = measure_truth(
-            setting, grid, commands=_TRUTH_COMMANDS, replicates=_TRUTH_REPLICATES
-        )
+        found = measure_truth(setting, grid, commands=_TRUTH_COMMANDS, replicates=_TRUTH_REPLICATES)
         truth[setting.name] = {
             size: [round(p99, 4), round(rate, 1)] for size, (p99, rate) in found.items()
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
-from math import exp, log, sqrt
+from math import exp
 from random import Random
 from typing import Any
 
@@ -29,7 +29,7 @@ from valkeybench.results.runfile import (
 )
 from valkeybench.results.summary import jain_index, starved
 from valkeybench.scenario.model import Arrivals, Case, Pool, Think
-from valkeybench.units import MILLISECOND, SECOND
+from valkeybench.units import MILLISECOND
 
 _WAKE, _ASK, _SERVER, _BACK, _GIVE, _DUE = range(6)
 _WARM_UP = 0.25
@@ -163,7 +163,7 @@ class _World:  # one trial's state; a class only so that its loop stays readable
             granted[who] = now
             slow[who] = setting.slow_ms * expovariate(1.0) if random() < setting.slow_share else 0.0
             cost = cpu * (1 + dearer * (taken - 1))
-            start = now if now > cpu_free else cpu_free
+            start = max(cpu_free, now)
             cpu_free = start + cost
             if opens <= start < closes:
                 seen.client_ms += cost
@@ -209,7 +209,7 @@ class _World:  # one trial's state; a class only so that its loop stays readable
                 held = slow[who]
                 if setting.blocks:
                     work, held = work + held, 0.0
-                start = now if now > server_free else server_free
+                start = max(server_free, now)
                 server_free = start + work
                 if opens <= start < closes:
                     seen.server_ms += work
@@ -218,7 +218,7 @@ class _World:  # one trial's state; a class only so that its loop stays readable
                 heappush(events, (back, order, _BACK, who))
             elif what == _BACK:
                 cost = cpu * (1 + dearer * (taken - 1))
-                start = now if now > cpu_free else cpu_free
+                start = max(cpu_free, now)
                 cpu_free = start + cost
                 if opens <= start < closes:
                     seen.client_ms += cost
@@ -332,7 +332,9 @@ def summary(setting: Setting, seen: Seen) -> Summary:
     )
 
 
-def p99_and_rate(setting: Setting, size: int, *, commands: int, seed: object) -> tuple[float, float]:
+def p99_and_rate(
+    setting: Setting, size: int, *, commands: int, seed: object
+) -> tuple[float, float]:
     """Give what a long trial without noise says: response p99 in milliseconds, throughput."""
     seen = simulate(replace(setting, noise=0.0), size, commands=commands, seed=seed)
     p99 = float(np.quantile(seen.responses, 0.99)) if seen.responses else float("inf")

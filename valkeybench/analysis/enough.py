@@ -16,7 +16,6 @@ from valkeybench.analysis.cases import SeenCase
 from valkeybench.analysis.delivery import delivery
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.measurement.metrics import Phase
-from valkeybench.scenario.model import Pool
 from valkeybench.units import format_count, format_duration, format_percent, format_rate
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from valkeybench.analysis.limits import Limit
     from valkeybench.results.runfile import CaseRecord, PhaseSummary
+    from valkeybench.scenario.model import Pool
 
 _PAIRS_TO_AGREE = 2
 """Pairs that must say the same; a third decides where two do not."""
@@ -104,10 +104,14 @@ class Yardstick:
     def checks(self, candidate: Sight, base: Sight, bases: Sequence[Sight]) -> list[Check]:
         """Hold a candidate to everything; `bases` are all base runs so far, this one among them."""
         found = [*self._promises(candidate, base, bases)]
-        return [*found, *self._slo(candidate)] if self.slo else [
-            *found,
-            *self._beside(candidate, base, bases),
-        ]
+        return (
+            [*found, *self._slo(candidate)]
+            if self.slo
+            else [
+                *found,
+                *self._beside(candidate, base, bases),
+            ]
+        )
 
     def _promises(self, one: Sight, base: Sight, bases: Sequence[Sight]) -> Iterator[Check]:
         limits, failed = self.limits, one.case.pool_failures
@@ -243,7 +247,5 @@ def judge(
         pool=pool,
         size=size,
         pairs=tuple(pairs),
-        checks=tuple(
-            tuple(yardstick.checks(pair.candidate, pair.base, bases)) for pair in pairs
-        ),
+        checks=tuple(tuple(yardstick.checks(pair.candidate, pair.base, bases)) for pair in pairs),
     )

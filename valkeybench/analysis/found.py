@@ -119,7 +119,7 @@ def _sights(sights: Sequence[Sight]) -> dict[str, Any]:
 
 
 def _judged(judged: Judged) -> dict[str, Any]:
-    failed = judged.failed if judged.enough is not True else None
+    failed = judged.failed if judged.enough is not True and not judged.agrees else None
     return {
         "pool": judged.pool.value,
         "max_connections": judged.size,
@@ -262,5 +262,3 @@ def _risk(goal: Goal, answer: Answer) -> Iterator[str]:
             f" {format_count(int(1 / found['share_at_most']))} would. A blocking pool lets them"
             " wait a moment instead."
         )
-
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import atan, comb, cos, exp, log, log1p, pi, sin, sqrt
+from math import atan, comb, cos, exp, expm1, log, log1p, pi, sin, sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -133,7 +133,7 @@ def share_at_most(failures: int, trials: int, *, confidence: float = 0.95) -> fl
     if failures == trials:
         return 1.0
     if failures == 0:
-        return 1 - (1 - confidence) ** (1 / trials)
+        return -expm1(log(1 - confidence) / trials)
     low, high = failures / trials, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -162,8 +162,8 @@ def negative_binomial_quantile(share: float, *, mean: float, variance: float) ->
     # Nothing lies beyond so many deviations, whatever rounding did to the sum.
     most = mean + 60 * sqrt(max(variance, mean)) + 60
     while reached < share and count < most:
-        term += log((count + size) / (count + 1) * (1 - stays)) if bursts else log(
-            mean / (count + 1)
+        term += (
+            log((count + size) / (count + 1) * (1 - stays)) if bursts else log(mean / (count + 1))
         )
         count += 1
         reached += exp(term)
@@ -177,10 +177,14 @@ def _at_most(failures: int, trials: int, chance: float) -> float:
         if not deviation:
             return float(trials * chance <= failures)
         return NormalDist(trials * chance, deviation).cdf(failures + 0.5)
-    return sum(
-        exp(log(comb(trials, k)) + k * log(chance) + (trials - k) * log1p(-chance))
-        for k in range(failures + 1)
-    ) if chance < 1 else 0.0
+    return (
+        sum(
+            exp(log(comb(trials, k)) + k * log(chance) + (trials - k) * log1p(-chance))
+            for k in range(failures + 1)
+        )
+        if chance < 1
+        else 0.0
+    )
 
 
 _MANY = 1000

@@ -162,6 +162,11 @@ def next_step(goal: Goal, tried: Sequence[Tried]) -> Step | Answer:
     return _Search(goal, tuple(tried)).next()
 
 
+def judged_so_far(goal: Goal, tried: Sequence[Tried]) -> tuple[Judged, ...]:
+    """Judge every size of the walk so far, smallest first."""
+    return _Search(goal, tuple(tried)).walk
+
+
 def estimate(goal: Goal, bases: Sequence[Sight], *, waiting: float | None = None) -> int:
     """Read a size off what base runs found in use: all but the share `waiting` find one free."""
     share = goal.limits.waiting if waiting is None else waiting
@@ -253,7 +258,7 @@ class _Search:
         if self.failing and self._has_passed():
             return grid[(low + high) // 2]
         # The first two steps are one apart, later ones double: the start is near as a rule.
-        stride = 2 ** max(len(self.walk) - 2, 0)
+        stride = 1 << max(len(self.walk) - 2, 0)
         if self.failing:
             # The base, which is the last of the grid, needs no trial of its own.
             up = min(low + stride, len(grid) - 2)
@@ -328,8 +333,7 @@ class _Search:
         return [
             Pair(base=bases[each.attempt.pair], candidate=each.sight)
             for each in self._candidates(stage)
-            if (each.attempt.pool, each.attempt.size) == (pool, size)
-            and each.attempt.pair in bases
+            if (each.attempt.pool, each.attempt.size) == (pool, size) and each.attempt.pair in bases
         ]
 
     def _pair(self, stage: Stage, pool: Pool, size: int, *, after: int) -> Step:

@@ -309,7 +309,7 @@ def _run_trials(
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(bench.serving.endpoint())
+                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.measurement.metrics import PARTS, FailureKind, Phase
-from valkeybench.scenario.kinds import did_you_mean, legible
+from valkeybench.scenario.wording import did_you_mean, legible
 from valkeybench.units import (
     format_count,
     format_duration,

@@ -55,7 +55,7 @@ def refuse_base(
     return (
         _broken_slo(bases, slo)
         or (None if slo else _bound_by_cap(case, cap, limits))
-        or _scattered(bases, limits)
+        or (None if slo else _scattered(bases, limits))
         or (None if slo else _in_bursts(case, limits))
         or (None if slo else _two_kinds(bases[0], limits))
     )

@@ -18,8 +18,8 @@ from valkeybench.cli.search_progress import make_search_progress
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.report.size import size_document, size_summary
 from valkeybench.results.store import check_writable, default_path
-from valkeybench.scenario.kinds import did_you_mean
 from valkeybench.scenario.sizing import one_load, parse_growth, parse_headroom
+from valkeybench.scenario.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.fields import FIELDS
-from valkeybench.scenario.kinds import legible
+from valkeybench.scenario.wording import legible
 
 if TYPE_CHECKING:
     from valkeybench.scenario.model import Scenario

@@ -36,6 +36,10 @@ _CHANCE = 2.0
 """Standard deviations of two counts apart that are no difference."""
 
 
+_CLEARLY = 1.5
+"""How many times better than an SLO needs no second pair."""
+
+
 class Criterion(StrEnum):
     """What a size is held to."""
 
@@ -58,8 +62,15 @@ class Check:
     passed: bool
     far: bool = False
     """Whether it failed by so much that nobody needs to look again."""
+    clear: bool = False
+    """Whether it passed by so much that nobody needs to look again."""
     said: str = ""
     """The failure in words."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether the user asked for it, rather than every pool."""
+        return self.criterion is Criterion.SLO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +208,16 @@ class Yardstick:
                 measured=inf if measured is None else measured,
                 allowed=limit.value,
                 passed=kept is True,
+                clear=measured is not None and _is_clear(limit, measured),
                 said=f"{limit.metric} was {limit.written(measured)}, and {limit} is asked",
             )
+
+
+def _is_clear(limit: Limit, measured: float) -> bool:
+    """Tell whether a limit is kept with so much to spare that noise cannot break it."""
+    if limit.is_upper:
+        return measured <= limit.value / _CLEARLY
+    return measured >= limit.value * _CLEARLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +243,9 @@ class Judged:
         """Tell whether it is enough; None when the pairs have not agreed yet."""
         if any(check.far for checks in self.checks for check in checks if not check.passed):
             return False
+        asked = [check.clear for one in self.checks for check in one if check.is_asked]
+        if asked and all(asked) and self.agrees:
+            return True
         for said in (True, False):
             if self._votes.count(said) >= _PAIRS_TO_AGREE:
                 return said

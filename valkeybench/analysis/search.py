@@ -257,8 +257,8 @@ class _Search:
         low, high = grid.index(self.failing) if self.failing else -1, grid.index(self.passing)
         if self.failing and self._has_passed():
             return grid[(low + high) // 2]
-        # The first two steps are one apart, later ones double: the start is near as a rule.
-        stride = 1 << max(len(self.walk) - 2, 0)
+        # The start is near as a rule: the first step is a small one, later ones double.
+        stride = 1 << (len(self.walk) - 1)
         if self.failing:
             # The base, which is the last of the grid, needs no trial of its own.
             up = min(low + stride, len(grid) - 2)

@@ -37,6 +37,33 @@ Examples:
 """
 
 
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+        help="Keep the result here instead of results/<utc>-<name>.json.",
+    ),
+]
+_AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        rich_help_panel=_OUTPUT,
+        help="Write the result to standard output, everything else to standard error; "
+        "no file unless -o names one.",
+    ),
+]
+_Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
+    ),
+]
+
+
 @commands.command("run", epilog=_EXAMPLES)
 @takes_flags(*Panel, examples=True)
 def run_command(
@@ -48,31 +75,9 @@ def run_command(
         ),
     ] = None,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=_OUTPUT,
-            help="Keep the result here instead of results/<utc>-<name>.json.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            rich_help_panel=_OUTPUT,
-            help="Write the result to standard output, everything else to standard error; "
-            "no file unless -o names one.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-        ),
-    ] = False,
+    output: _Output = None,
+    as_json: _AsJson = False,
+    quiet: _Quiet = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Measure: the same load with and without a pool, and what size is enough.
@@ -122,38 +127,19 @@ def size_command(
     growth: Annotated[
         str,
         typer.Option(
-            "--growth", rich_help_panel=_GOAL, help="Also say what so many times the load needs."
+            "--growth",
+            metavar="FACTOR",
+            rich_help_panel=_GOAL,
+            help="Also say what so many times the load needs.",
         ),
     ] = "1x",
     cap: Annotated[
         int | None,
         typer.Option("--cap", metavar="N", rich_help_panel=_GOAL, help="No pool larger than this."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=_OUTPUT,
-            help="Keep the result here instead of results/<utc>-size-<name>.json.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            rich_help_panel=_OUTPUT,
-            help="Write the result to standard output, everything else to standard error; "
-            "no file unless -o names one.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-        ),
-    ] = False,
+    output: _Output = None,
+    as_json: _AsJson = False,
+    quiet: _Quiet = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Find the smallest pool that is enough, by measurement.

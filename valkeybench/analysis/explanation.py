@@ -99,8 +99,16 @@ def waiting_share(counts: Sequence[int], size: int) -> float:
 
 
 def further(counts: Sequence[int], size: int, most: int) -> list[tuple[int, float]]:
-    """Give each of the next sizes with the share of acquires that would wait at it."""
-    return [(each, waiting_share(counts, each)) for each in range(size, most + 1)][: _FURTHER + 1]
+    """Give each of the next sizes with the share of acquires that would wait at it.
+
+    The last one is the first at which none would, unless that is far.
+    """
+    found = []
+    for each in range(size, min(size + _FURTHER, most) + 1):
+        found.append((each, waiting_share(counts, each)))
+        if not found[-1][1]:
+            break
+    return found
 
 
 def rules(need: Need, size: int, *, cpus: int | None) -> list[Rule]:

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _LOAD_AXES = ("concurrency", "processes", "driver", "think", "rate", "rtt_ns")
 _MARKS = {True: "enough", False: "not enough", None: "not settled"}
 _TONES = {"enough": Tone.GOOD, "not enough": Tone.BAD}
-_OUR_OWN_DOING = ("pool_bound", "starved", "unfinished")
-"""Warnings about sizes that were tried because they might be too small."""
 
 
 def is_search(run: RunFile) -> bool:
@@ -286,8 +284,9 @@ def _certificates(evidence: Evidence) -> Iterable[Block]:
 
 
 def _warnings(run: RunFile) -> Iterable[Block]:
-    """Show what limits the numbers, but not that sizes meant to fail did."""
-    telling = [each for each in run.warnings if each.code not in _OUR_OWN_DOING]
+    """Show what limits the numbers of the base, by which every other size was judged."""
+    bases = {None, *(each.evidence.get("case") for each in run.recommendations)}
+    telling = [each for each in run.warnings if each.case in bases]
     kept = run.model_copy(update={"warnings": telling})
     callouts = list(warning_callouts(kept, labels(run.cases)))
     if callouts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf, log, sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import SeenCase
@@ -193,9 +193,8 @@ class Yardstick:
             criterion=Criterion.RESPONSE,
             measured=one.p99_ns,
             allowed=most,
+            # Never far: a tail is that noisy, where the wait for a connection is that steep.
             passed=one.p99_ns <= max(most, worst),
-            far=log(one.p99_ns / max(base.p99_ns, 1)) > _FAR * log(limits.size_p99)
-            and one.p99_ns > worst,
             said=f"response p99 was {more} more: {format_duration(one.p99_ns)}",
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import SeenCase
 from valkeybench.analysis.enough import Criterion
+from valkeybench.analysis.health import Code
 from valkeybench.analysis.sizing import causes
 from valkeybench.units import format_duration, format_percent, format_rate
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from valkeybench.analysis.limits import Limit
     from valkeybench.analysis.thresholds import Thresholds
 
+_QUIETER = (
+    "measure longer (--duration 10s), keep client and server on CPUs of their own (--pin auto), or"
+    " use a quieter machine"
+)
 _TELLING_BASES = 3
 """Base runs whose scatter means something."""
 
@@ -51,7 +56,9 @@ def refuse_base(
     """Find what makes any size meaningless, in the runs of the unconstrained pool."""
     case = together(bases)
     for cause, finding in causes(case, limits):
-        return Refusal(cause=str(cause), message=finding.message, remedy=finding.remedy)
+        # A search repeats as it needs to: asking for more repeats would be no remedy.
+        remedy = _QUIETER if cause is Code.REPEATS_DISAGREE else finding.remedy
+        return Refusal(cause=str(cause), message=finding.message, remedy=remedy)
     return (
         _broken_slo(bases, slo)
         or (None if slo else _bound_by_cap(case, cap, limits))
@@ -140,8 +147,7 @@ def _scattered(bases: Sequence[Sight], limits: Thresholds) -> Refusal | None:
         message=f"the same pool showed a p99 between {low} and {high} (deviation"
         f" {format_percent(spread)}): sizes cannot be told apart on a machine, or with a load,"
         " that does one thing now and another then",
-        remedy="measure longer (--duration 10s), keep client and server on CPUs of their own"
-        " (--pin auto), or use a quieter machine",
+        remedy=_QUIETER,
     )
 
 

@@ -90,6 +90,18 @@ def run_command(
         raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
 
 
+_Slo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slo",
+        metavar="LIMIT",
+        rich_help_panel=_GOAL,
+        help="What is good enough, as 'response.p99 < 5ms'; several must all hold. "
+        "[dim]Default: as good as a pool that is no limit[/dim]",
+    ),
+]
+
+
 @commands.command("size", epilog=_SIZE_EXAMPLES)
 @takes_flags(*Panel, examples=True)
 def size_command(
@@ -98,16 +110,7 @@ def size_command(
         typer.Argument(help="Name of a shipped scenario or a TOML file with one load."),
     ] = None,
     *,
-    slo: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--slo",
-            metavar="LIMIT",
-            rich_help_panel=_GOAL,
-            help="What is good enough, as 'response.p99 < 5ms'; several must all hold. "
-            "[dim]Default: as good as a pool that is no limit[/dim]",
-        ),
-    ] = None,
+    slo: _Slo = None,
     confidence: Annotated[
         str,
         typer.Option(

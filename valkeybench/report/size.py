@@ -94,7 +94,7 @@ def _explained(run: RunFile, found: Recommendation) -> Iterable[Block]:
     if size is None:
         return
     yield from _further(evidence, size)
-    yield from _limits(evidence)
+    yield from _limits(evidence, run.cases[0].axes)
     yield from _rules(evidence)
     yield from _growth(evidence, size)
     yield from _certificates(evidence)
@@ -181,7 +181,7 @@ def _further(evidence: Evidence, size: int) -> Iterable[Block]:
         )
 
 
-def _limits(evidence: Evidence) -> Iterable[Block]:
+def _limits(evidence: Evidence, axes: Mapping[str, object]) -> Iterable[Block]:
     bounds = evidence.get("bounds", [])
     if not bounds:
         return
@@ -193,8 +193,8 @@ def _limits(evidence: Evidence) -> Iterable[Block]:
     yield Heading(text="What limits beyond it")
     yield Paragraph(
         text=f"By Little's law {evidence['littles_law']:.3g} connections are in use on average:"
-        f" each is held {format_duration(evidence['hold_ns'])} at a time, and handlers pause"
-        f" {format_duration(evidence['think_ns'])} between commands."
+        f" each is held {format_duration(evidence['hold_ns'])} at a time{_network(axes)}, and"
+        f" handlers pause {format_duration(evidence['think_ns'])} between commands."
         + (f" {'; '.join(cpu).capitalize()}." if cpu else "")
     )
     yield Table(
@@ -209,6 +209,14 @@ def _limits(evidence: Evidence) -> Iterable[Block]:
         ),
         notes=(Note("Each alone, with nothing else in the way; the first one binds first."),),
     )
+
+
+def _network(axes: Mapping[str, object]) -> str:
+    """Say how much of a hold is distance, where it is known: the emulated part."""
+    rtt_ns = axes.get("rtt_ns")
+    if not isinstance(rtt_ns, int) or not rtt_ns:
+        return ""
+    return f", {format_duration(rtt_ns)} of it the network's (emulated)"
 
 
 def _rules(evidence: Evidence) -> Iterable[Block]:

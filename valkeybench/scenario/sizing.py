@@ -47,7 +47,10 @@ def one_load(scenario: Scenario) -> Scenario:
         )
     if problems:
         raise ScenarioError(problems)
-    return replace(scenario, axes=replace(axes, pool=(pooled[0],)))
+    asked = replace(scenario, axes=replace(axes, pool=(pooled[0],)))
+    # What a driver makes of a policy: one that knows a single way to wait has that one.
+    (case,) = replace(asked, axes=replace(asked.axes, max_connections=(1,))).cases()
+    return replace(asked, axes=replace(asked.axes, pool=(case.pool,)))
 
 
 def parse_headroom(word: str) -> float:

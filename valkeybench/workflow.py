@@ -9,13 +9,16 @@ arithmetic, no wording and no sockets of its own.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.enough import Sight
 from valkeybench.analysis.fitness import fitness
+from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.health import health
 from valkeybench.analysis.notes import run_notes
+from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
@@ -29,6 +32,7 @@ from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import write_run
+from valkeybench.scenario.model import Pool
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
@@ -36,9 +40,12 @@ from valkeybench.server.session import open_watched
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
+    from valkeybench.analysis.search import Answer, Goal
     from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
@@ -46,7 +53,7 @@ if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Status
-    from valkeybench.results.runfile import RunFile, RunWarning
+    from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
@@ -69,6 +76,16 @@ class Watcher(Protocol):
         """Hear that a trial is measured and kept."""
 
 
+class SearchWatcher(Watcher, Protocol):
+    """Who is told how a search gets on as well."""
+
+    def chose(self, step: Step, walk: Sequence[Judged]) -> None:
+        """Hear what is tried next, and what is known of the sizes tried so far."""
+
+    def answered(self, answer: Answer) -> None:
+        """Hear what was found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a run: what was measured, and what stopped it early, if anything did."""
@@ -85,8 +102,92 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
     ServerError, LoadError or ScenarioError when the load cannot even begin, ResultError when
     it cannot be kept.
     """
-    prefix = f"valkeybench:{secrets.token_hex(4)}:"
-    plan = make_plan(scenario, key_prefix=prefix)
+    plan = make_plan(scenario, key_prefix=_prefix())
+    return _measure(scenario, plan, _Planned(), output=output, watcher=watcher)
+
+
+def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: SearchWatcher) -> Outcome:
+    """Find the smallest pool that is enough for a load of one kind, by measurement.
+
+    Every trial is kept as `run` keeps them, and it ends early in the same ways; what was
+    tried until then still gives an estimate. Raises what `run` raises.
+    """
+    base = replace(scenario, repeats=1, axes=replace(scenario.axes, max_connections=(goal.most,)))
+    plan = make_plan(base, key_prefix=_prefix())
+    pools = (goal.pool, Pool.FAIR) if goal.pool is Pool.BLOCKING else (goal.pool,)
+    asked = replace(scenario, axes=replace(scenario.axes, pool=pools, max_connections=goal.grid))
+    return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
+
+
+def _prefix() -> str:
+    return f"valkeybench:{secrets.token_hex(4)}:"
+
+
+class _Course(Protocol):
+    """Which trials are run, and what is recommended after them."""
+
+    def trials(self, book: Book) -> Iterable[Trial]:
+        """Give the trials; each is entered in the book before the next is asked for."""
+
+    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
+        """Recommend sizes."""
+
+
+class _Planned:
+    """Every trial of the plan, whatever is seen."""
+
+    def trials(self, book: Book) -> Iterable[Trial]:
+        return book.plan.trials
+
+    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
+        return recommend(cases)
+
+
+class _Search:
+    """Each trial by what those before it saw."""
+
+    def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
+        self._goal, self._watcher = goal, watcher
+        self._tried: list[Tried] = []
+        self._answer: Answer | None = None
+
+    def trials(self, book: Book) -> Iterator[Trial]:
+        while isinstance(found := next_step(self._goal, self._tried), Step):
+            self._watcher.chose(found, judged_so_far(self._goal, self._tried))
+            for attempt in found.attempts:
+                if self._tried:
+                    case = replace(
+                        book.plan.cases[0], pool=attempt.pool, max_connections=attempt.size
+                    )
+                    book.plan = book.plan.with_trial(case, seed=book.scenario.seed)
+                trial = book.plan.trials[-1]
+                known = len(book.cases()[trial.case_index].trials)
+                yield trial
+                record = book.cases()[trial.case_index]
+                # One whose load was lost is not there; its pair is asked for again.
+                if len(record.trials) > known:
+                    self._tried.append(Tried(attempt=attempt, sight=Sight.of(record)))
+        self._answer = found
+        self._watcher.answered(found)
+
+    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
+        if self._answer is None:
+            return recommend(cases)
+        cpus = read_environment().get("cpus_usable")
+        return [
+            recommendation(
+                self._goal,
+                self._tried,
+                self._answer,
+                cpus=cpus if isinstance(cpus, int) else None,
+            )
+        ]
+
+
+def _measure(
+    scenario: Scenario, plan: Plan, course: _Course, *, output: Path | None, watcher: Watcher
+) -> Outcome:
+    """Run trials against the server a scenario names, and keep what they saw."""
     check_clients(plan, scenario.server.tls)
     status: Status | None = None
     try:
@@ -112,10 +213,10 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
                 connection_costs=connection_costs(serving, facts, plan),
             )
-            with own_keyspace(endpoint, scenario, prefix=prefix) as keyspace:
+            with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)
                 status, stopped_by = _run_trials(
-                    book, serving, sampler, where, output=output, watcher=watcher
+                    book, course.trials(book), _Bench(serving, sampler, where), output, watcher
                 )
     except ServerError as error:
         if status is None:
@@ -130,7 +231,7 @@ def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome
             *book.lost,
             *health(cases),
         ],
-        recommendations=recommend(cases),
+        recommendations=course.recommend(cases),
     )
     if output is not None:
         write_run(finished, output)
@@ -166,12 +267,19 @@ def doctor(scenario: Scenario) -> list[Check]:
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
-def _run_trials(  # noqa: PLR0913 - all that a trial takes
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """Where a trial is run: the servers, who asks them about themselves, and the place."""
+
+    serving: Serving
+    sampler: Watching
+    where: Place
+
+
+def _run_trials(
     book: Book,
-    serving: Serving,
-    sampler: Watching,
-    where: Place,
-    *,
+    trials: Iterable[Trial],
+    bench: _Bench,
     output: Path | None,
     watcher: Watcher,
 ) -> tuple[Status, ValkeybenchError | None]:
@@ -182,13 +290,13 @@ def _run_trials(  # noqa: PLR0913 - all that a trial takes
     lost: LoadError | None = None
     lost_now = False
     try:
-        for trial in book.plan.trials:
+        for trial in trials:
             watcher.trial_started(trial)
             started = datetime.now(UTC)
-            endpoint = serving.endpoint(tls=trial.case.tls)
+            endpoint = bench.serving.endpoint(tls=trial.case.tls)
             lost_before, lost_now = lost_now, False
             try:
-                seen, watch, placing = _run_trial(trial, endpoint, sampler, where)
+                seen, watch, placing = _run_trial(trial, endpoint, bench.sampler, bench.where)
             except LoadError as error:
                 book.lose(trial, error)
                 lost, lost_now = lost or error, True
@@ -201,7 +309,7 @@ def _run_trials(  # noqa: PLR0913 - all that a trial takes
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(serving.endpoint(), sampler)
+                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:

@@ -28,14 +28,17 @@ def test_the_seed_scenarios_are_those_in_the_repository() -> None:
 
 @pytest.mark.parametrize("name", sorted(seed_paths()))
 def test_a_seed_scenario_teaches(name: str) -> None:
-    """It can be read, has a title on one line, a description, and something to compare."""
+    """It can be read, has a title on one line, a description, and something to compare.
+
+    One for `valkeybench size` has a single load: the search is what varies.
+    """
     path = find_scenario(name)
     scenario = read_scenario(parse_toml(read_text(path), source=str(path)), name=name)
 
     assert name == scenario.name
     assert 10 < len(scenario.title) < 80
     assert len(scenario.description.split()) > 30
-    assert len(scenario.cases()) > 1
+    assert len(scenario.cases()) > 1 or name.startswith("size-")
 
 
 def test_a_file_is_found_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

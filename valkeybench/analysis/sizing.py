@@ -65,18 +65,18 @@ def _recommend(group: Group, limits: Thresholds) -> Recommendation:
         )
         return _no_size(group, nothing, {"causes": ["no_pool"]})
     case = _most_telling(group.pooled, limits)
-    causes = dict(_causes(case, limits))
-    if causes:
+    found = dict(causes(case, limits))
+    if found:
         known = {
-            "causes": [str(cause) for cause in causes],
+            "causes": [str(cause) for cause in found],
             "case": case.id,
             "acquires": sum(case.in_use_counts),
             "client_cpu": case.client_cpu,
             "server_cpu": case.server_cpu,
             "pool_bound": case.is_pool_bound(limits),
         }
-        return _no_size(group, next(iter(causes.values())), known)
-    need = _Need.read(case, limits)
+        return _no_size(group, next(iter(found.values())), known)
+    need = Need.read(case, limits)
     tried = _tried(group.pooled, need, limits)
     return Recommendation(
         applies_to=group.load,
@@ -101,10 +101,10 @@ def _no_size(group: Group, cause: Finding, evidence: dict[str, Any]) -> Recommen
     )
 
 
-def _tried(pooled: Sequence[SeenCase], need: _Need, limits: Thresholds) -> SeenCase | None:
+def _tried(pooled: Sequence[SeenCase], need: Need, limits: Thresholds) -> SeenCase | None:
     """Find a case that ran with the size found, and in which it was enough."""
     for case in pooled:
-        if case.max_connections == need.size and not any(_causes(case, limits)):
+        if case.max_connections == need.size and not any(causes(case, limits)):
             counts = case.in_use_counts
             waited = sum(counts[need.size :]) + case.pool_failures
             if waited <= limits.waiting * sum(counts):
@@ -125,7 +125,7 @@ def _most_telling(pooled: Sequence[SeenCase], limits: Thresholds) -> SeenCase:
     )
 
 
-def _causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]]:
+def causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]]:
     """Find what makes any size read from the case meaningless, worst first."""
     attempted, failed = case.summary.attempted, case.summary.failed - case.pool_failures
     look = Look(case, (), limits)
@@ -195,7 +195,7 @@ def _repeats(case: SeenCase, limits: Thresholds) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Need:
+class Need:
     """What a case says about the connections one process needs."""
 
     case: SeenCase
@@ -213,7 +213,7 @@ class _Need:
     finite_source: int
 
     @classmethod
-    def read(cls, case: SeenCase, limits: Thresholds) -> _Need:
+    def read(cls, case: SeenCase, limits: Thresholds) -> Need:
         """Read the need off the acquires, or off a model when the pool hid it."""
         summary, handlers = case.summary, case.concurrency
         service, failed = case.mean_ns(Phase.SERVICE), case.mean_ns(Phase.FAILED)
@@ -257,7 +257,7 @@ class _Need:
         return min(self.case.concurrency, ceil(self.size * (1 + limits.headroom)))
 
 
-def _sentences(need: _Need, tried: SeenCase | None, limits: Thresholds) -> Iterator[str]:
+def _sentences(need: Need, tried: SeenCase | None, limits: Thresholds) -> Iterator[str]:
     """Explain a size to a person, one thing at a time."""
     case, size = need.case, need.size
     yield _modelled(need, limits) if need.bound else _observed(need, limits)
@@ -284,7 +284,7 @@ def _sentences(need: _Need, tried: SeenCase | None, limits: Thresholds) -> Itera
         )
 
 
-def _observed(need: _Need, limits: Thresholds) -> str:
+def _observed(need: Need, limits: Thresholds) -> str:
     most, usual = 1 - limits.waiting, 1 - limits.waiting_minimum
     found = (
         f"The pool of {need.case.max_connections} was no limit: handlers found"
@@ -304,7 +304,7 @@ def _at_most(count: int) -> str:
     return f"at most {count}" if count else "none"
 
 
-def _modelled(need: _Need, limits: Thresholds) -> str:
+def _modelled(need: Need, limits: Thresholds) -> str:
     case = need.case
     return (
         f"The pool of {case.max_connections} was the limit, so the need was not seen; this is a"
@@ -318,7 +318,7 @@ def _modelled(need: _Need, limits: Thresholds) -> str:
     )
 
 
-def _doubts(need: _Need, limits: Thresholds) -> Iterator[str]:
+def _doubts(need: Need, limits: Thresholds) -> Iterator[str]:
     """Say what makes an observed size uncertain, if anything does."""
     if need.bound:
         return
@@ -337,7 +337,7 @@ def _doubts(need: _Need, limits: Thresholds) -> Iterator[str]:
         )
 
 
-def _evidence(need: _Need, limits: Thresholds) -> dict[str, Any]:
+def _evidence(need: Need, limits: Thresholds) -> dict[str, Any]:
     """Keep the numbers behind a size, and what other rules would have said."""
     case, in_use = need.case, need.case.summary.in_use
     return {

@@ -130,3 +130,41 @@ class Thresholds:
 
     headroom: float = 0.25
     """What to add for growth, shown beside a size and never added in silence. A judgement."""
+
+    size_wait_share: float = 0.05
+    """Share of the base's p99 that p99 of the wait may be longer in a pool that is enough.
+
+    Simulated: alone it left no size too small by more than 13 % of p99.
+    """
+
+    size_wait_ns: int = 100_000
+    """Wait that is always allowed: redis-py's pool takes that long where nobody waits."""
+
+    size_p99: float = 1.10
+    """How many times the base's response p99 a pool that is enough may show."""
+
+    size_throughput: float = 0.98
+    """Share of the base's throughput a pool that is enough must reach."""
+
+    size_base_spread: float = 0.5
+    """Standard deviation of log p99 over base runs that makes pairs say nothing. A judgement:
+    p99 then differs by two thirds from run to run, seven times what is usual."""
+
+    size_better: float = 0.90
+    """Share of the base's p99 below which, in every pair, a smaller pool is truly better."""
+
+    size_bursts: float = 6.0
+    """Variance over mean of connections in use beyond which commands come in bursts.
+
+    Independent arrivals give 1 or less, threads on a busy machine 4 (measured), bursts of
+    sixteen 9 (simulated).
+    """
+
+    size_sooner: float = 0.95
+    """The same where handlers wait for connections, and should be slower for it."""
+
+    size_two_kinds: float = 12.0
+    """p99 over p90 beyond which two kinds of commands are measured.
+
+    An exponential tail doubles from p90 to p99, and a busy interpreter makes it five times.
+    """

@@ -18,7 +18,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_OUTPUT = "Output"
+_GOAL, _OUTPUT = "What is looked for", "Output"
 _EXAMPLES = """\b
 Examples:
   valkeybench run -c 50 -m 10              with a pool of ten, and without
@@ -27,6 +27,41 @@ Examples:
   valkeybench run undersized               a scenario that comes with it
   valkeybench run --url valkey://host:6379 against a server of yours
 """
+
+_SIZE_EXAMPLES = """\b
+Examples:
+  valkeybench size -c 50 --think 10ms           as good as a pool that is no limit
+  valkeybench size size-web --slo 'response.p99 < 5ms'
+  valkeybench size -c 50 --confidence certified --growth 1.5x
+  valkeybench size --pool raising -c 20         which size never raises?
+"""
+
+
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
+        help="Keep the result here instead of results/<utc>-<name>.json.",
+    ),
+]
+_AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        rich_help_panel=_OUTPUT,
+        help="Write the result to standard output, everything else to standard error; "
+        "no file unless -o names one.",
+    ),
+]
+_Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
+    ),
+]
 
 
 @commands.command("run", epilog=_EXAMPLES)
@@ -40,31 +75,9 @@ def run_command(
         ),
     ] = None,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=_OUTPUT,
-            help="Keep the result here instead of results/<utc>-<name>.json.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            rich_help_panel=_OUTPUT,
-            help="Write the result to standard output, everything else to standard error; "
-            "no file unless -o names one.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-        ),
-    ] = False,
+    output: _Output = None,
+    as_json: _AsJson = False,
+    quiet: _Quiet = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Measure: the same load with and without a pool, and what size is enough.
@@ -75,6 +88,76 @@ def run_command(
         from valkeybench.cli.run import run  # noqa: PLC0415 - heavy, and not for --help
 
         raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
+
+
+_Slo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slo",
+        metavar="LIMIT",
+        rich_help_panel=_GOAL,
+        help="What is good enough, as 'response.p99 < 5ms'; several must all hold. "
+        "[dim]Default: as good as a pool that is no limit[/dim]",
+    ),
+]
+
+
+@commands.command("size", epilog=_SIZE_EXAMPLES)
+@takes_flags(*Panel, examples=True)
+def size_command(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(help="Name of a shipped scenario or a TOML file with one load."),
+    ] = None,
+    *,
+    slo: _Slo = None,
+    confidence: Annotated[
+        str,
+        typer.Option(
+            "--confidence",
+            metavar="WORD",
+            rich_help_panel=_GOAL,
+            help="quick: one run and an estimate; standard: sizes tried beside a pool that is no "
+            "limit; certified: fresh pairs prove it.",
+        ),
+    ] = "standard",
+    headroom: Annotated[
+        str,
+        typer.Option(
+            "--headroom", rich_help_panel=_GOAL, help="What to add, said beside the size."
+        ),
+    ] = "25%",
+    growth: Annotated[
+        str,
+        typer.Option(
+            "--growth",
+            metavar="FACTOR",
+            rich_help_panel=_GOAL,
+            help="Also say what so many times the load needs.",
+        ),
+    ] = "1x",
+    cap: Annotated[
+        int | None,
+        typer.Option("--cap", metavar="N", rich_help_panel=_GOAL, help="No pool larger than this."),
+    ] = None,
+    output: _Output = None,
+    as_json: _AsJson = False,
+    quiet: _Quiet = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Find the smallest pool that is enough, by measurement.
+
+    A pool with a connection for each handler says what the load occupies; smaller ones are
+    tried beside it until one is not enough. Where no size is an answer, it says why.
+    """
+    with ending_well():
+        from valkeybench.cli.size import Wishes, size  # noqa: PLC0415 - heavy, and not for --help
+
+        wishes = Wishes(
+            slo=slo or [], confidence=confidence, headroom=headroom, growth=growth, cap=cap
+        )
+        code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
+        raise typer.Exit(code)
 
 
 @commands.command("report")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.server.endpoint import Endpoint
 
-_START_UP_SECONDS = 0.8
+START_UP_SECONDS = 0.8
 """What starting a load process takes before we know better."""
 
 _REDRAW_SECONDS = 0.25
@@ -115,9 +115,13 @@ class LiveProgress(Silence):
         """Learn how long trials take."""
         self._clock.stop()
 
+    def seconds(self) -> tuple[float, float | None]:
+        """Give the seconds done and left, for the bar; None is not known yet."""
+        return self._clock.done_seconds(), self._clock.left_seconds()
+
     def _redraw(self) -> None:
         while not self._stop.wait(_REDRAW_SECONDS):
-            done, left = self._clock.done_seconds(), self._clock.left_seconds()
+            done, left = self.seconds()
             if left is not None:
                 self._progress.update(
                     self._task,
@@ -171,7 +175,7 @@ class _Clock:
         if self._spent:
             return sum(self._spent) / len(self._spent)
         planned = self.plan.duration_ns / SECOND / max(self.total, 1) if self.plan else 0.0
-        return planned + _START_UP_SECONDS
+        return planned + START_UP_SECONDS
 
 
 def make_progress(*, quiet: bool) -> Silence:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from valkeybench.cli.consoles import show as show_document
 from valkeybench.errors import ScenarioError
 from valkeybench.report.run import run_document
+from valkeybench.report.size import is_search, size_document
 from valkeybench.results.runfile import json_schema
 from valkeybench.results.store import read_run
 
@@ -20,7 +21,9 @@ def show(path: Path | None) -> None:
     """Read a run file and show its report."""
     if path is None:
         raise ScenarioError.one("RUN", "no run file was named", "name one, as in results/….json")
-    show_document(run_document(read_run(path), path=str(path)))
+    run = read_run(path)
+    document = size_document if is_search(run) else run_document
+    show_document(document(run, path=str(path)))
 
 
 def show_schema() -> None:

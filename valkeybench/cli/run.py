@@ -51,7 +51,7 @@ def run(
             outcome.run, path=None if path is None else str(path), login=_login(scenario, flags)
         )
     show(document, on_stderr=as_json)
-    return _exit_code(outcome)
+    return exit_code(outcome)
 
 
 def load_scenario(word: str | None, flags: Flags) -> Scenario:
@@ -82,7 +82,8 @@ def _login(scenario: Scenario, flags: Flags) -> list[str]:
     return words if known else [*words, "--password-file", "FILE"]
 
 
-def _exit_code(outcome: Outcome) -> ExitCode:
+def exit_code(outcome: Outcome) -> ExitCode:
+    """Say what stopped a run, if anything did, and give the exit code."""
     if outcome.stopped_by is not None:
         say_error(outcome.stopped_by)
         return outcome.stopped_by.exit_code

@@ -48,6 +48,20 @@ class Plan:
         """Give the time all windows and warm-ups take, start-up not counted."""
         return sum(trial.warmup_ns + trial.duration_ns for trial in self.trials)
 
+    def with_trial(self, case: Case, *, seed: int) -> Plan:
+        """Give the plan with one more trial at its end, run as its first one is."""
+        cases = self.cases if case in self.cases else (*self.cases, case)
+        index = cases.index(case)
+        repeat = sum(trial.case_index == index for trial in self.trials)
+        trial = replace(
+            self.trials[0],
+            case=case,
+            case_index=index,
+            repeat=repeat,
+            seed=f"{seed}/{index}/{repeat}",
+        )
+        return Plan(cases, (*self.trials, trial))
+
     def placed(self, cpus: frozenset[int] | None) -> Plan:
         """Give the same plan with its load processes on these CPUs; None is any."""
         return Plan(self.cases, tuple(replace(trial, pin=cpus) for trial in self.trials))

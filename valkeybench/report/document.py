@@ -204,7 +204,17 @@ class Command:
         return shlex.join(self.words)
 
 
-Block: TypeAlias = Heading | Paragraph | Table | Bars | Histogram | Callout | KeyValues | Command
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """Lines to paste into a program; they are never wrapped, cut or changed."""
+
+    purpose: str
+    lines: tuple[str, ...]
+
+
+Block: TypeAlias = (
+    Heading | Paragraph | Table | Bars | Histogram | Callout | KeyValues | Command | Snippet
+)
 
 
 @dataclass(frozen=True, slots=True)

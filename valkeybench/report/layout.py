@@ -15,6 +15,7 @@ from valkeybench.report.document import (
     Histogram,
     KeyValues,
     Paragraph,
+    Snippet,
     Table,
     Tone,
 )
@@ -32,8 +33,8 @@ _WIDEST_KEY = 28
 def lay_out(document: Document, page: Page) -> list[Line]:
     """Draw every block, a blank line between them where one subject ends.
 
-    No line is wider than the page, except a command whose single word is: what is meant to
-    be pasted is never cut.
+    No line is wider than the page, except a command whose single word is, or a line of a
+    snippet: what is meant to be pasted is never cut.
     """
     lines: list[Line] = []
     before: Block | None = None
@@ -50,7 +51,7 @@ def _belong_together(before: Block, block: Block) -> bool:
         return not isinstance(block, Heading)
     if isinstance(block, Paragraph) and block.parted:
         return False
-    return isinstance(block, Paragraph | Command) and isinstance(before, type(block))
+    return isinstance(block, Paragraph | Command | Snippet) and isinstance(before, type(block))
 
 
 def _draw(block: Block, page: Page) -> list[Line]:  # noqa: PLR0911 - one return a block
@@ -71,6 +72,8 @@ def _draw(block: Block, page: Page) -> list[Line]:  # noqa: PLR0911 - one return
             return indented(_key_values(block, page))
         case Command():
             return indented(_command(block, page))
+        case Snippet():
+            return indented(_snippet(block, page))
 
 
 def _prose(raw: str, page: Page, columns: int, ink: Tone = Tone.PLAIN) -> list[Line]:
@@ -120,6 +123,11 @@ def _command(command: Command, page: Page) -> list[Line]:
         begin = f"{prompt} " if not i else " " * INDENT
         lines.append((Span(begin, Tone.QUIET), Span(text, Tone.STRONG)))
     return lines
+
+
+def _snippet(snippet: Snippet, page: Page) -> list[Line]:
+    lines = _prose(snippet.purpose, page, page.measure, Tone.QUIET)
+    return lines + [(Span(" " * INDENT + page.text(line), Tone.STRONG),) for line in snippet.lines]
 
 
 def _continued(words: Sequence[str], columns: int) -> list[str]:

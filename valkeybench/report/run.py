@@ -72,7 +72,7 @@ def _opening(run: RunFile) -> Iterable[Block]:
         name = ""
     heading = f"{title} ({name})" if title and name else title or name or "An ad-hoc run"
     yield Heading(text=heading, level=1)
-    yield Paragraph(text=_who(run), tone=Tone.QUIET)
+    yield Paragraph(text=who(run), tone=Tone.QUIET)
     yield Paragraph(text=_what(run), tone=Tone.QUIET)
     if run.data_set is not None:
         yield Paragraph(text=_data_set(run.data_set), tone=Tone.QUIET)
@@ -91,7 +91,7 @@ def _incomplete(run: RunFile) -> Callout:
     return Callout(kind=kind, title=title, text=f"{what}; the numbers are theirs.")
 
 
-def _who(run: RunFile) -> str:
+def who(run: RunFile) -> str:
     """Say what was measured with what: server, place, transport, client."""
     parts = (_server(run.environment), _place(run), _transport(run), _client(run))
     return " · ".join(filter(None, parts))

@@ -1,0 +1,116 @@
+"""A limit is read as it is written, marks what is wrong, and is held against a summary."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.runs import case_record
+from valkeybench.analysis.limits import parse_limits
+from valkeybench.analysis.reach import out_of_reach
+from valkeybench.errors import ExitCode, ScenarioError
+from valkeybench.measurement.metrics import Phase
+from valkeybench.scenario.model import Axes, Think
+from valkeybench.units import MILLISECOND
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "value"),
+    [
+        ("response.p99 < 5ms", "response.p99 < 5.00 ms", 5 * MILLISECOND),
+        ("response.p99.9<=250us", "response.p999 <= 250 µs", 250_000),
+        (" pool_wait.mean  <  1ms ", "pool_wait.mean < 1.00 ms", MILLISECOND),
+        ("throughput > 2k/s", "throughput > 2\N{NARROW NO-BREAK SPACE}000 /s", 2000),
+        ("failed > 0", "failed > 0", 0),
+        ("pool_exhausted <= 0.1%", "pool_exhausted <= 0.1 %", 0.001),
+        ("fairness >= 0.9", "fairness >= 0.90", 0.9),
+    ],
+)
+def test_a_limit_is_read_as_it_is_written(written: str, shown: str, value: float) -> None:
+    """Phases take durations, throughput a rate, counts a number or a share."""
+    (limit,) = parse_limits([written], place="--slo")
+    assert shown == str(limit)
+    assert value == pytest.approx(limit.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "marked", "remedy"),
+    [
+        ("respnse.p99 < 5ms", "»respnse.p99« < 5ms", "did you mean response?"),
+        ("response.p98 < 5ms", "»response.p98« < 5ms", "p99"),
+        ("response < 5ms", "»response« < 5ms", "write response.p99"),
+        ("speed > 5", "»speed« > 5", "throughput"),
+        ("response.p99 == 5ms", "response.p99 »==« 5ms", "use one of"),
+        ("response.p99 < 5", "response.p99 < »5«", "write it like"),
+        ("throughput > often", "throughput > »often«", "write it like"),
+        ("failed < -1", "failed < »-1«", "write it like"),
+        ("fairness > 10%", "fairness > »10%«", "write it like"),
+        ("failed < nan", "failed < »nan«", "write it like"),
+        ("quick please", "»quick please«", "write it like"),
+        ("", "»«", "write it like"),
+    ],
+)
+def test_what_is_wrong_with_a_limit_is_marked(written: str, marked: str, remedy: str) -> None:
+    """The part that is wrong stands between » and «; what would do stands beside it."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_limits([written], place="--slo")
+    (problem,) = caught.value.problems
+    assert ("--slo", ExitCode.USAGE) == (problem.place, caught.value.exit_code)
+    assert marked in problem.reason
+    assert remedy in problem.remedy
+
+
+def test_every_wrong_limit_is_named() -> None:
+    """All problems at once, and none of the good ones."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_limits(["a > 1", "failed > 0", "b > 1"], place="--fail-if")
+    assert ["--fail-if", "--fail-if"] == [problem.place for problem in caught.value.problems]
+
+
+def test_a_limit_is_held_against_what_was_measured() -> None:
+    """Phases by their statistic, counts as such or as a share of what was attempted."""
+    summary = case_record(p99_ms=4.0, failures={"pool_timeout": 30}).summary
+    assert summary is not None
+
+    def holds(written: str) -> bool | None:
+        (limit,) = parse_limits([written], place="--slo")
+        return limit.is_true(summary)
+
+    p99_ns = summary.phases[Phase.RESPONSE].p99_ns
+    assert holds(f"response.p99 <= {p99_ns}ns")
+    assert not holds(f"response.p99 < {p99_ns}ns")
+    assert holds("pool_timeout >= 90")
+    assert not holds("failed > 50%")
+    assert holds("pool_exhausted <= 0")
+    assert holds(f"throughput > {summary.throughput - 1}")
+
+
+def test_what_was_not_seen_is_neither_kept_nor_broken() -> None:
+    """A phase that never happened has no percentile."""
+    (limit,) = parse_limits(["tls.p99 < 1ms"], place="--slo")
+    summary = case_record().summary
+    assert summary is not None
+    assert limit.is_true(summary) is None
+    assert "nothing" == limit.written(limit.measured(summary))
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (["response.p99 < 0s"], "nothing is less than 0"),
+        (["response.p50 < 4ms"], "a round trip takes 5.00 ms"),
+        (["throughput > 4k/s"], "no more than"),
+        (["pool_wait.p99 < 1ms", "pool_wait.p99 > 2ms"], "cannot both be met"),
+    ],
+)
+def test_a_limit_the_load_itself_breaks_is_refused(written: list[str], why: str) -> None:
+    """Before anything is run: fifty handlers every 15 ms at most, five of them a round trip."""
+    load = Axes(rtt_ns=(5 * MILLISECOND,), think=(Think(10 * MILLISECOND),))
+    with pytest.raises(ScenarioError, match=why):
+        out_of_reach(parse_limits(written, place="--slo"), load)
+
+
+def test_a_limit_within_reach_is_no_problem() -> None:
+    """A rate offered can be asked for; without think time there is no most."""
+    limits = parse_limits(["throughput >= 900/s", "response.p99 < 9ms"], place="--slo")
+    out_of_reach(limits, Axes(rate=(900.0,)))
+    out_of_reach(limits, Axes(think=(Think(0),)))

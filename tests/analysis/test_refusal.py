@@ -1,0 +1,144 @@
+"""Where no pool size is an answer, the search says why and what would help instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.analysis.trying import enough_from, search
+from tests.runs import case_record
+from valkeybench.analysis.enough import Sight, Yardstick
+from valkeybench.analysis.limits import parse_limits
+from valkeybench.analysis.refusal import refuse_base
+from valkeybench.analysis.search import Goal
+from valkeybench.analysis.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from valkeybench.analysis.refusal import Refusal
+    from valkeybench.analysis.search import Attempt
+
+GOAL = Goal(handlers=50)
+
+
+def refusal(goal: Goal = GOAL, **base: Any) -> Refusal:  # noqa: ANN401 - every wish of a case
+    """Give the reason why a load like this gets no size."""
+    answer, _ = search(goal, enough_from(7, **base))
+    assert answer.size is None
+    assert answer.refusal is not None
+    return answer.refusal
+
+
+@pytest.mark.parametrize(
+    ("wishes", "cause", "remedy"),
+    [
+        ({"cpu_share": 0.97}, "client_saturated", "more processes"),
+        ({"server_cpu_share": 0.9}, "server_saturated", "replicas"),
+        ({"starved": 9}, "starved", "fewer handlers|fair"),
+        ({"fairness": 0.5, "starved": 20}, "starved", ""),
+        ({"think": "0"}, "no_think", "--think"),
+        ({"failures": {"timeout": 900}}, "failures", "socket-timeout"),
+        ({"lost": True}, "server_lost", "log"),
+        ({"duration_ms": 100}, "few_samples", "--duration"),
+        ({"rate": 4000.0, "dropped": 900}, "behind_schedule", "--rate"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_health_check_finds_in_the_base_ends_the_search(
+    wishes: dict[str, Any], cause: str, remedy: str
+) -> None:
+    """Saturation, starvation, failures, a lost server: after the first run, with a remedy."""
+    found = refusal(**wishes)
+    assert cause == found.cause
+    assert found.message
+    assert any(part in found.remedy for part in remedy.split("|"))
+
+
+def test_runs_that_never_agree_are_unsteady() -> None:
+    """A base whose p99 is threefold one time and not the next tells no sizes apart."""
+
+    def wished(_: Attempt, number: int) -> dict[str, Any]:
+        return {"p99_ms": 0.8 if number % 3 else 3.6}
+
+    answer, tried = search(GOAL, wished)
+    assert answer.refusal is not None
+    assert "unsteady" == answer.refusal.cause
+    assert "between" in answer.refusal.message
+    assert len(tried) > 1
+
+
+def test_an_unsteady_tail_is_no_obstacle_to_an_slo_it_keeps() -> None:
+    """What is asked for holds in the worst run as in the best."""
+    goal = Goal(handlers=50, yardstick=_slo("response.p99 < 40ms"))
+
+    def wished(_: Attempt, number: int) -> dict[str, Any]:
+        return {"p99_ms": 0.8 if number % 3 else 3.6}
+
+    answer, _ = search(goal, wished)
+    assert 1 == answer.size
+
+
+def test_bursts_have_no_size() -> None:
+    """Connections in use that jump between none and thirty: variance far beyond the mean."""
+    found = refusal(in_use=[90, 0, *[0] * 27, 10])
+    assert "bursts" == found.cause
+    assert "pipeline" in found.remedy
+
+
+def test_two_kinds_of_commands_have_two_sizes() -> None:
+    """Nine in ten are quick, one in a hundred takes twenty times that."""
+    record = case_record(max_connections=50, repeats=1, p99_ms=0.8)
+    (trial,) = record.trials
+    response = trial.summary.phases["response"]
+    slow = response.model_copy(update={"p99_ns": 20 * response.p90_ns})
+    phases = {**trial.summary.phases, "response": slow}
+    summary = trial.summary.model_copy(update={"phases": phases})
+    trials = [trial.model_copy(update={"summary": summary})]
+    base = Sight.of(record.model_copy(update={"trials": trials}))
+    found = refuse_base([base], slo=(), cap=None, limits=Thresholds())
+    assert found is not None
+    assert "two_kinds" == found.cause
+    assert "pool of their own" in found.remedy
+
+
+def test_a_smaller_pool_that_does_better_is_a_limiter() -> None:
+    """Its p99 is clearly below every base run's: the size is not what is wrong."""
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        return {"p99_ms": 0.8 if attempt.is_base else 0.5}
+
+    answer, _ = search(GOAL, wished)
+    assert answer.refusal is not None
+    assert "smaller_is_better" == answer.refusal.cause
+
+
+def test_sizes_that_rank_both_ways_have_no_order() -> None:
+    """More done with a longer tail: by throughput one size is best, by p99 another."""
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        if attempt.is_base:
+            return {"throughput": 4000.0}
+        return {"throughput": 4400.0, "p99_ms": 1.0}
+
+    answer, _ = search(GOAL, wished)
+    assert answer.refusal is not None
+    assert "ranks_differ" == answer.refusal.cause
+    assert "--slo" in answer.refusal.remedy
+
+
+def test_an_slo_that_no_pool_keeps_is_refused() -> None:
+    """Not even a connection for each handler keeps it: the size is not the trouble."""
+    found = refusal(Goal(handlers=50, yardstick=_slo("response.p99 < 500us")))
+    assert "slo" == found.cause
+    assert "800 µs" in found.message
+
+
+def test_a_cap_that_binds_hides_the_need() -> None:
+    """One acquire in a thousand finds all six taken: how many more are needed is not seen."""
+    found = refusal(Goal(handlers=50, cap=6), in_use=[50, 20, 10, 8, 5, 4, 3])
+    assert "cap" == found.cause
+    assert "--cap" in found.remedy
+
+
+def _slo(words: str) -> Yardstick:
+    return Yardstick(slo=parse_limits([words], place="--slo"))

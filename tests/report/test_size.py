@@ -1,0 +1,112 @@
+"""The report of a search explains the size: what was tried, what limits, what to paste."""
+
+from __future__ import annotations
+
+import ast
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.analysis.trying import enough_from, search
+from tests.report.examples import PATH, recommendation, shown
+from tests.runs import run_file
+from valkeybench.analysis.found import recommendation as found
+from valkeybench.analysis.health import health
+from valkeybench.analysis.search import Confidence, Goal
+from valkeybench.report.document import Snippet
+from valkeybench.report.size import is_search, size_document, size_summary
+from valkeybench.report.snippets import pool_snippets
+from valkeybench.scenario.model import Pool
+from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from valkeybench.results.runfile import CaseRecord, RunFile
+
+GOLDEN = Path(__file__).parent / "golden"
+GOALS = {
+    "size": Goal(handlers=50, growth=1.4),
+    "size-certified": Goal(handlers=50, confidence=Confidence.CERTIFIED),
+    "size-raising": Goal(handlers=50, pool=Pool.RAISING),
+    "size-refused": Goal(handlers=50),
+}
+
+
+@lru_cache(maxsize=8)
+def searched(name: str) -> RunFile:
+    """Give the run file of a search."""
+    goal, cpu_share = GOALS[name], 0.97 if name == "size-refused" else 0.35
+    answer, tried = search(goal, enough_from(7, cpu_share=cpu_share))
+    cases: dict[tuple[Pool, int], CaseRecord] = {}
+    for each in tried:
+        key = each.attempt.pool, each.attempt.size
+        record = each.sight.case.record
+        known = cases.get(key)
+        trials = [*(known.trials if known else []), *record.trials]
+        cases[key] = record.model_copy(update={"trials": trials})
+    records = list(cases.values())
+    said = found(goal, tried, answer, cpus=4)
+    return run_file(*records, warnings=health(records), recommendations=[said])
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", GOALS)
+def test_a_search_is_shown_as_it_always_was(name: str, columns: int) -> None:
+    """The whole report, word for word."""
+    golden = GOLDEN / f"{name}-{columns}.txt"
+    seen = shown(size_document(searched(name), path=PATH), columns)
+    if os.environ.get("VALKEYBENCH_WRITE_GOLDEN"):
+        golden.write_text(seen, encoding="utf-8")
+
+    assert golden.read_text(encoding="utf-8") == seen
+
+
+def test_a_search_is_told_from_a_run() -> None:
+    """By what its recommendation rests on."""
+    assert is_search(searched("size"))
+    assert not is_search(run_file(recommendations=[recommendation()]))
+
+
+def test_the_summary_is_the_recommendation_alone() -> None:
+    """One callout, with the size in its title."""
+    assert "max_connections = 7" in shown(size_summary(searched("size")))
+
+
+def test_evidence_that_is_missing_is_left_out() -> None:
+    """A file of another version still shows its recommendation and what was tried."""
+    run = searched("size")
+    (said,) = run.recommendations
+    kept = {key: said.evidence[key] for key in ("walk", "base", "trials", "sweep_trials")}
+    poor = said.model_copy(update={"evidence": kept})
+    seen = shown(size_document(run.model_copy(update={"recommendations": [poor]}), path=None))
+    assert "Sizes tried" in seen
+    assert "Ready to paste" in seen
+
+
+@pytest.mark.parametrize("pool", [Pool.RAISING, Pool.BLOCKING, Pool.FAIR])
+def test_what_is_pasted_is_python(pool: Pool) -> None:
+    """Every snippet parses, and names the size; only pools that wait have a timeout."""
+    for snippet in pool_snippets(pool, 9, timeout_ns=20 * SECOND):
+        text = "\n".join(snippet.lines)
+        ast.parse(text)
+        assert "9" in text
+        assert ("timeout" in text) == (
+            pool is not Pool.RAISING and "max_connections=9" in text
+        ) or ("CACHES" in text or "app.conf" in text)
+
+
+def test_no_timeout_is_none() -> None:
+    """A pool that waits for ever says so in Python's words."""
+    texts = [each.lines[0] for each in pool_snippets(Pool.BLOCKING, 9, timeout_ns=None)]
+    assert "timeout=None" in texts[0]
+
+
+def test_what_is_pasted_is_never_broken() -> None:
+    """Lines of a snippet stay whole on a narrow terminal."""
+    document = size_document(searched("size"), path=None)
+    lines = shown(document, 60).splitlines()
+    for block in document.blocks:
+        if isinstance(block, Snippet):
+            assert all(any(line in seen for seen in lines) for line in block.lines)

@@ -1,0 +1,359 @@
+"""The search for the smallest pool that is enough: given what was seen, what to try next.
+
+A state machine without a clock and without a server: it is asked after every trial, looks
+at all of them, and answers with the next trials or with what it found. So it can be driven
+by real trials, or by a model whose answer is known.
+
+One unconstrained base run says what the load occupies; the walk starts at that size, goes
+down while sizes are enough and up while they are not, each beside a base run of its own;
+what it finds can be certified by fresh pairs, which the walk cannot have biased.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from valkeybench.analysis.cases import quantile_of_counts
+from valkeybench.analysis.certificate import Certificate, certify
+from valkeybench.analysis.enough import Criterion, Judged, Pair, Sight, Yardstick, judge
+from valkeybench.analysis.inference import Conclusion, SequentialTest
+from valkeybench.analysis.refusal import Refusal, refuse_base, refuse_walk
+from valkeybench.scenario.model import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.thresholds import Thresholds
+
+_STEP = 4 / 3
+"""Ratio of neighbouring sizes: finer than noise can tell apart is not worth a trial."""
+
+_SWEEP_REPEATS = 3
+_SWEEP_SHARE = 3
+"""A search takes at most a third of the trials that three of every size would take..."""
+
+_FEWEST_TRIALS = 9
+"""...but never fewer than a base run and two sizes need."""
+
+
+class Confidence(StrEnum):
+    """How sure the answer is to be."""
+
+    QUICK = "quick"
+    """One run, an estimate."""
+    STANDARD = "standard"
+    """The size itself was tried beside the base, and so was the next smaller one."""
+    CERTIFIED = "certified"
+    """Fresh pairs bound how much worse it can be."""
+
+
+class Stage(StrEnum):
+    """What a trial is for."""
+
+    BASE = "base"
+    WALK = "walk"
+    CURE = "cure"
+    """A pool that serves in order, where one that does not was too small."""
+    CERTIFY = "certify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What is looked for, and how carefully."""
+
+    handlers: int
+    pool: Pool = Pool.BLOCKING
+    cap: int | None = None
+    confidence: Confidence = Confidence.STANDARD
+    headroom: float = 0.25
+    growth: float = 1.0
+    yardstick: Yardstick = field(default_factory=Yardstick)
+
+    @property
+    def most(self) -> int:
+        """Give the size of the base: a connection for each handler, or as many as may be."""
+        return self.handlers if self.cap is None else min(self.handlers, self.cap)
+
+    @property
+    def slo(self) -> tuple[Limit, ...]:
+        """Give the limits that are to be kept."""
+        return self.yardstick.slo
+
+    @property
+    def limits(self) -> Thresholds:
+        """Give where the lines are."""
+        return self.yardstick.limits
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Give the sizes worth telling apart, the base's own last."""
+        sizes = [1]
+        while sizes[-1] < self.most:
+            sizes.append(min(max(sizes[-1] + 1, round(sizes[-1] * _STEP)), self.most))
+        return tuple(sizes)
+
+    @property
+    def sweep_trials(self) -> int:
+        """Count the trials of a sweep over the same sizes."""
+        return _SWEEP_REPEATS * len(self.grid)
+
+    @property
+    def most_trials(self) -> int:
+        """Count the trials after which the walk ends with what it has."""
+        return max(self.sweep_trials // _SWEEP_SHARE, _FEWEST_TRIALS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One trial to run. Base and candidate of the same `pair` stand beside each other."""
+
+    stage: Stage
+    pool: Pool
+    size: int
+    pair: int = 0
+    is_base: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A trial that was run, and what it saw."""
+
+    attempt: Attempt
+    sight: Sight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Trials to run next, in this order, and how many more are likely after them."""
+
+    attempts: tuple[Attempt, ...]
+    likely_after: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was found: a size with its basis, or why there is none."""
+
+    size: int | None = None
+    basis: Confidence = Confidence.STANDARD
+    refusal: Refusal | None = None
+    walk: tuple[Judged, ...] = ()
+    cure: Judged | None = None
+    certificates: tuple[Certificate, ...] = ()
+    cut_short: bool = False
+    """Whether the walk ended before the next smaller size was known not to be enough."""
+
+    @property
+    def next_smaller(self) -> Judged | None:
+        """Give the largest size that was not enough."""
+        return max((j for j in self.walk if j.enough is False), key=lambda j: j.size, default=None)
+
+    def judged(self, size: int) -> Judged | None:
+        """Give what was said of a size."""
+        return next((each for each in self.walk if each.size == size), None)
+
+
+def next_step(goal: Goal, tried: Sequence[Tried]) -> Step | Answer:
+    """Say what to try next, or what was found."""
+    return _Search(goal, tuple(tried)).next()
+
+
+def judged_so_far(goal: Goal, tried: Sequence[Tried]) -> tuple[Judged, ...]:
+    """Judge every size of the walk so far, smallest first."""
+    return _Search(goal, tuple(tried)).walk
+
+
+def estimate(goal: Goal, bases: Sequence[Sight], *, waiting: float | None = None) -> int:
+    """Read a size off what base runs found in use: all but the share `waiting` find one free."""
+    share = goal.limits.waiting if waiting is None else waiting
+    counts = in_use(bases)
+    return min(max(quantile_of_counts(counts, 1 - share) + 1, 1), goal.most)
+
+
+def in_use(sights: Sequence[Sight]) -> list[int]:
+    """Add up how many acquires found 0, 1, 2, … connections taken."""
+    each = [sight.case.in_use_counts for sight in sights]
+    longest = max(map(len, each), default=0)
+    return [sum(counts[k] for counts in each if k < len(counts)) for k in range(longest)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One look at everything that was tried."""
+
+    goal: Goal
+    tried: tuple[Tried, ...]
+
+    def next(self) -> Step | Answer:
+        goal = self.goal
+        if not self.tried:
+            base = Attempt(stage=Stage.BASE, pool=goal.pool, size=goal.most, is_base=True)
+            return Step(attempts=(base,), likely_after=self._likely_walk())
+        refusal = refuse_base(self.bases, slo=goal.slo, cap=goal.cap, limits=goal.limits)
+        if refusal is not None:
+            return Answer(refusal=refusal, walk=self.walk)
+        if goal.confidence is Confidence.QUICK:
+            return Answer(size=estimate(goal, self.bases), basis=Confidence.QUICK)
+        refusal = refuse_walk(self.walk, self.bases, slo=goal.slo, limits=goal.limits)
+        if refusal is not None:
+            return Answer(refusal=refusal, walk=self.walk)
+        target = self._target()
+        if target is not None:
+            return self._pair(Stage.WALK, goal.pool, target, after=self._likely_walk() - 2)
+        return self._after_walk()
+
+    @property
+    def bases(self) -> list[Sight]:
+        """Give every run of the unconstrained pool."""
+        return [each.sight for each in self.tried if each.attempt.is_base]
+
+    @property
+    def walk(self) -> tuple[Judged, ...]:
+        """Judge every size of the walk, smallest first."""
+        return self._judged(Stage.WALK)
+
+    @property
+    def passing(self) -> int:
+        """Give the smallest size known to be enough."""
+        return min((j.size for j in self.walk if j.enough), default=self.goal.most)
+
+    @property
+    def failing(self) -> int:
+        """Give the largest size known not to be; 0 when there is none."""
+        return max((j.size for j in self.walk if j.enough is False), default=0)
+
+    def _after_walk(self) -> Step | Answer:
+        cure = self._cure()
+        if isinstance(cure, Step):
+            return cure
+        certificates = self._certify()
+        if isinstance(certificates, Step):
+            return certificates
+        held = [each for each in certificates if each.conclusion is Conclusion.HOLDS]
+        return Answer(
+            size=held[0].size if held else self.passing,
+            basis=Confidence.CERTIFIED if held else Confidence.STANDARD,
+            walk=self.walk,
+            cure=cure,
+            certificates=certificates,
+            cut_short=self.failing < self.passing - 1 and not self._is_bracketed(),
+        )
+
+    def _target(self) -> int | None:
+        """Choose the size to look at: one that is undecided, or the next of the walk."""
+        if self._is_bracketed() or (self._is_spent() and self._has_passed()):
+            return None
+        undecided = [each.size for each in self.walk if each.enough is None]
+        if undecided:
+            return undecided[0]
+        grid = self.goal.grid
+        start = self._start()
+        if not self.walk:
+            return grid[start]
+        low, high = grid.index(self.failing) if self.failing else -1, grid.index(self.passing)
+        if self.failing and self._has_passed():
+            return grid[(low + high) // 2]
+        # The start is near as a rule: the first step is a small one, later ones double.
+        stride = 1 << (len(self.walk) - 1)
+        if self.failing:
+            # The base, which is the last of the grid, needs no trial of its own.
+            up = min(low + stride, len(grid) - 2)
+            return grid[up] if up > low else None
+        return grid[max(high - stride, 0)]
+
+    def _start(self) -> int:
+        """Find where on the grid to begin: at what the first base run found in use."""
+        goal = self.goal
+        waiting = goal.limits.waiting if goal.pool is Pool.RAISING else goal.limits.waiting_minimum
+        need = estimate(goal, self.bases[:1], waiting=waiting)
+        fitting = [index for index, size in enumerate(goal.grid[:-1]) if size >= need]
+        return fitting[0] if fitting else max(len(goal.grid) - 2, 0)
+
+    def _is_bracketed(self) -> bool:
+        """Tell whether nothing is left between what is enough and what is not."""
+        grid = self.goal.grid
+        return (self.failing, self.passing) in pairwise((0, *grid))
+
+    def _has_passed(self) -> bool:
+        return any(each.enough for each in self.walk)
+
+    def _is_spent(self) -> bool:
+        return len(self.tried) + 2 > self.goal.most_trials
+
+    def _cure(self) -> Judged | Step | None:
+        """Try whether serving in order would cure what the next smaller size suffers from."""
+        size = self.failing
+        if self.goal.pool is not Pool.BLOCKING or not size:
+            return None
+        worst = next(each for each in self.walk if each.size == size).failed
+        own_doing = (Criterion.STARVED, Criterion.POOL_WAIT, Criterion.RESPONSE)
+        if worst is None or worst.criterion not in own_doing:
+            return None
+        found = self._judged(Stage.CURE)
+        if found or self._is_spent():
+            return found[0] if found else None
+        return self._pair(Stage.CURE, Pool.FAIR, size, after=self._likely_certificate())
+
+    def _certify(self) -> tuple[Certificate, ...] | Step:
+        goal, found = self.goal, []
+        if goal.confidence is not Confidence.CERTIFIED:
+            return ()
+        test = SequentialTest()
+        sizes = [size for size in goal.grid if self.passing <= size < goal.most]
+        for size in sizes[: test.tries]:
+            pairs = self._pairs(Stage.CERTIFY, goal.pool, size)
+            certificate = certify(size, pairs, slo=goal.slo, limits=goal.limits, test=test)
+            if certificate.conclusion is Conclusion.OPEN and test.next_look(len(pairs)):
+                after = 2 * ((test.next_look(len(pairs)) or 0) - len(pairs) - 1)
+                return self._pair(Stage.CERTIFY, goal.pool, size, after=after)
+            found.append(certificate)
+            if certificate.conclusion is Conclusion.HOLDS:
+                break
+        return tuple(found)
+
+    def _judged(self, stage: Stage) -> tuple[Judged, ...]:
+        which = {(t.attempt.pool, t.attempt.size) for t in self._candidates(stage)}
+        bases, yardstick = self.bases, self.goal.yardstick
+        return tuple(
+            judge(pool, size, self._pairs(stage, pool, size), bases, yardstick)
+            for pool, size in sorted(which, key=lambda each: each[1])
+            if self._pairs(stage, pool, size)
+        )
+
+    def _candidates(self, stage: Stage) -> Iterator[Tried]:
+        return (t for t in self.tried if t.attempt.stage is stage and not t.attempt.is_base)
+
+    def _pairs(self, stage: Stage, pool: Pool, size: int) -> list[Pair]:
+        """Give the finished pairs of a pool, in the order they were run."""
+        bases = {t.attempt.pair: t.sight for t in self.tried if t.attempt.is_base}
+        return [
+            Pair(base=bases[each.attempt.pair], candidate=each.sight)
+            for each in self._candidates(stage)
+            if (each.attempt.pool, each.attempt.size) == (pool, size) and each.attempt.pair in bases
+        ]
+
+    def _pair(self, stage: Stage, pool: Pool, size: int, *, after: int) -> Step:
+        """Ask for a pair; which of the two comes first takes turns, so that drift falls on both."""
+        number = 1 + max(each.attempt.pair for each in self.tried)
+        base = Attempt(
+            stage=stage, pool=self.goal.pool, size=self.goal.most, pair=number, is_base=True
+        )
+        candidate = Attempt(stage=stage, pool=pool, size=size, pair=number)
+        both = (base, candidate) if number % 2 else (candidate, base)
+        return Step(attempts=both, likely_after=max(after, 0))
+
+    def _likely_walk(self) -> int:
+        """Guess how many trials are left: two pairs for each size that must still be looked at."""
+        if self.goal.confidence is Confidence.QUICK:
+            return 0
+        sizes = 1 + (not self.failing) - self._is_bracketed()
+        decided = sum(len(each.pairs) for each in self.walk if each.enough is None)
+        cure = 2 * (self.goal.pool is Pool.BLOCKING)
+        return max(4 * sizes - 2 * decided, 2) + cure + self._likely_certificate()
+
+    def _likely_certificate(self) -> int:
+        return 12 if self.goal.confidence is Confidence.CERTIFIED else 0

@@ -228,7 +228,7 @@ def test_every_node_is_reached_over_tls(nodes: tuple[ClusterNode, ...], pool: Po
     assert seen.completed + seen.unfinished > 0
     trust = replace(secured.trust, ciphers="none-of-that-name", min_version="1.2")
     with pytest.raises(RedisClusterException, match="No cipher can be selected"):
-        make_cluster(few_handlers(tls=True), replace(secured, trust=trust), Ledger(Shared()))
+        make_cluster(few_handlers(tls=True), replace(secured, trust=trust), Ledger(Shared())).find()
 
 
 def test_redirections_for_good_are_counted_where_they_came_from() -> None:
@@ -238,6 +238,7 @@ def test_redirections_for_good_are_counted_where_they_came_from() -> None:
         driver = ThreadsDriver(
             long_trial(few_handlers(concurrency=1), commands=("GET one",)), endpoint, process=0
         )
+        driver.prewarm()
         slot = key_slot(f"{PREFIX}one".encode())
         [source] = [node for node in own if node.first_slot <= slot <= node.last_slot]
         target = next(node for node in own if node is not source)
@@ -246,7 +247,8 @@ def test_redirections_for_good_are_counted_where_they_came_from() -> None:
         for node in (target, source):
             with closing(client(node.endpoint)) as asking:
                 ask(asking, "CLUSTER SETSLOT", slot, "NODE", identity)
-        seen = driver_ran(driver)
+        opens = clock()
+        seen = driver.drive(Window(opens, opens + 700 * MILLISECOND))
 
         assert {} == seen.failures
         moved = {name: share.moved for name, share in seen.nodes.items()}
@@ -301,13 +303,6 @@ def test_retries_are_counted(cluster: Endpoint) -> None:
 
     assert FailureKind.POOL_TIMEOUT is failure_kind(failed.value)
     assert 2 == shared.retries
-
-
-def driver_ran(driver: ThreadsDriver) -> Measurement:
-    """Drive what a driver made before was made for."""
-    driver.prewarm()
-    opens = clock()
-    return driver.drive(Window(opens, opens + 700 * MILLISECOND))
 
 
 def test_nodes_nobody_knew_are_counted_together(cluster: Endpoint) -> None:

@@ -94,9 +94,14 @@ def test_redirections_are_said_by_both_counts() -> None:
 
 def test_without_a_pool_the_connections_of_a_command_are_counted() -> None:
     """Three, of which two find the nodes."""
-    bare = clustered(node(1, 10, connections=25), node(2, 10, connections=35), pool="none")
+    bare = clustered(node(1, 10, connections=250), node(2, 10, connections=350), pool="none")
+    assert bare.summary is not None
+    sent = bare.summary.completed + bare.summary.failed + bare.summary.unfinished
+    connections = bare.summary.connections.model_copy(update={"opened": 3 * sent})
+    summary = bare.summary.model_copy(update={"connections": connections})
 
-    assert "Without a pool a command took 3.0 connections" in section(bare)
+    said = section(bare.model_copy(update={"summary": summary}))
+    assert "Without a pool a command took 3.0 connections" in said
 
 
 def test_of_many_nodes_the_busiest_are_shown() -> None:

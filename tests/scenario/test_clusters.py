@@ -37,6 +37,8 @@ def test_a_cluster_is_a_flag_or_a_key() -> None:
             "takes connections of several nodes",
         ),
         ("[server]\ncluster=true\n[load]\npipeline=10", "load.pipeline", "of several nodes"),
+        ("[server]\ncluster=true\n[client]\ndriver='asyncio'", "client.driver", "by threads only"),
+        ("[server]\ncluster=true\n[client]\nclient='valkey-py'", "client.client", "redis-py only"),
         ("[load]\nkeys='one_slot'", "load.keys", "only a cluster has slots"),
     ],
 )

@@ -41,10 +41,7 @@ _REINITIALIZE_STEPS = 5
 
 
 def make_cluster(case: Case, endpoint: Endpoint, ledger: Ledger) -> Cluster:
-    """Make what one process's handlers reach a cluster with.
-
-    With a pool policy the common client finds the nodes now; raises what redis-py raises.
-    """
+    """Make what one process's handlers reach a cluster with."""
     return Cluster(case, endpoint, ledger)
 
 
@@ -187,14 +184,21 @@ class Cluster:
         }
         self._nodes = [NodeLedger(ledger) for _ in range(self.numbers)]
         self._settings = client_settings(case, endpoint, ledger.shared)
-        self._client = self.make_client() if case.pool.is_pooled else None
-        self.discovery = Opening(*ledger.notes.take()[len(OPENING) :])
+        self._client: redis.RedisCluster | None = None
+        self.discovery = Opening()
         """What finding the nodes opened, before any pool was filled."""
 
     @property
     def numbers(self) -> int:
         """Count the nodes, and one for all that are not among them."""
         return len(self._endpoint.nodes) + 1
+
+    def find(self) -> None:
+        """Build the client all handlers share, if they do; raises what redis-py raises."""
+        if self._case.pool.is_pooled:
+            self._ledger.notes.take()
+            self._client = self.make_client()
+            self.discovery = Opening(*self._ledger.notes.take()[len(OPENING) :])
 
     def make_client(self) -> redis.RedisCluster:
         """Build a client, which asks a node for all others before it is ready."""

@@ -81,8 +81,8 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
         be_punctual()
     if order.trial.pin is not None:
         os.sched_setaffinity(0, order.trial.pin)
+    driver = make_driver(order.trial, order.endpoint, process=order.process)
     try:
-        driver = make_driver(order.trial, order.endpoint, process=order.process)
         driver.prewarm()
     except Exception as error:
         if isinstance(error, TemplateError) or _is_lack(error):

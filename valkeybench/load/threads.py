@@ -64,6 +64,8 @@ class ThreadsDriver:
 
     def prewarm(self) -> None:
         """Open every connection of the pool before the load; raises what redis-py raises."""
+        if self._cluster is not None:
+            self._cluster.find()
         if not self._trial.prewarm:
             return
         begun = clock()

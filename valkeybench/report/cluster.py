@@ -147,10 +147,11 @@ _KEYS = {"spread": "with keys spread", "one_slot": "with all keys in one slot (a
 
 def _unpooled(found: Sequence[_Clustered]) -> Iterable[Paragraph]:
     """Say what a client for each command has to do before it can send it."""
-    without = [each for each in found if _is_unpooled(each) and each.commands]
-    if without:
-        opened = sum(node.connections for each in without for node in each.nodes)
-        commands = sum(each.commands for each in without)
+    # Of the window alone, as commands are: the nodes' connections are from first to last.
+    without = [each.case.summary for each in found if _is_unpooled(each) and each.case.summary]
+    commands = sum(seen.completed + seen.failed + seen.unfinished for seen in without)
+    if commands:
+        opened = sum(seen.connections.opened for seen in without)
         yield Paragraph(
             text=f"Without a pool a command took {opened / commands:.1f} connections: each new "
             "client asks for CLUSTER SLOTS and COMMAND over connections of their own before it "

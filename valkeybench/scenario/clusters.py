@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valkeybench.scenario.model import Clients, Driver, Keys
+from valkeybench.scenario.model import Client, Clients, Driver, Keys
 from valkeybench.scenario.template import parse_template
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def unfit_for_cluster(scenario: Scenario) -> Iterator[tuple[str, str, str]]:
         )
     if {*axes.driver} - {Driver.THREADS}:
         yield "axes.driver", "a cluster is driven by threads only", "use the driver threads"
+    if {*axes.client} - {Client.REDIS_PY}:
+        yield "axes.client", "a cluster is measured with redis-py only", "use the client redis-py"
 
 
 def _names_db(url: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import SeenCase
 from valkeybench.analysis.enough import Criterion
-from valkeybench.analysis.health import Code
+from valkeybench.analysis.finding import Code
 from valkeybench.analysis.sizing import causes
 from valkeybench.units import format_duration, format_percent, format_rate
 

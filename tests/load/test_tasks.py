@@ -417,3 +417,24 @@ def test_no_task_is_left_behind(embedded: Endpoint) -> None:
         assert 0 < drive_here(make_trial(tasks(), lasts_ns=LONG_NS), embedded).completed
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_tasks_keep_their_notes_apart_whoever_noted_before_them() -> None:
+    """Prewarming notes in a context that all handlers inherit; what each opens is its own."""
+    ledger = TaskLedger(Shared())
+
+    async def open_something(lasted_ns: int) -> int:
+        ledger.turn_page()
+        ledger.notes.construct += lasted_ns
+        await asyncio.sleep(0)
+        return ledger.notes.take()[0]
+
+    async def prewarm() -> None:
+        ledger.notes.take()
+
+    async def handlers() -> list[int]:
+        return await asyncio.gather(*(open_something(lasted) for lasted in (1, 2, 3)))
+
+    with asyncio.Runner() as runner:
+        runner.run(prewarm())
+        assert [1, 2, 3] == runner.run(handlers())

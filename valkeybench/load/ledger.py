@@ -81,9 +81,18 @@ class TaskLedger:
         self.shared = shared
         self.rtt_seconds = rtt_ns / SECOND
 
+    def turn_page(self) -> OpeningNotes:
+        """Give the calling task notes of its own from now on, whatever it inherited.
+
+        A task begins with its parent's context, and so with its parent's notes.
+        """
+        notes = OpeningNotes()
+        self._notes.set(notes)
+        return notes
+
     @property
     def notes(self) -> OpeningNotes:
-        """Give the task's own; a task it starts after that shares them."""
+        """Give the notes of the task that asks, which are its parent's until it turns the page."""
         notes = self._notes.get(None)
         if notes is None:
             notes = OpeningNotes()

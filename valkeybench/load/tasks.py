@@ -181,6 +181,7 @@ class _Handler:
 
     async def run(self) -> None:
         """Ask until the window closes."""
+        self._ledger.turn_page()
         filled = len(self.notebook.block)
         while filled == len(self.notebook.block):
             filled = await self._fill_block()

@@ -1,5 +1,8 @@
 """What the `wire` driver can send, beside load generators written in C and Rust.
 
+It wants a machine that does nothing else: the server has one CPU's worth of work, and so have
+generators; when others take some, the numbers tell who was given more.
+
 One generator thread each, 50 connections, GET, the same server, taking turns; `wire` records
 every phase of every command as in any run. Compared is throughput, as the median over rounds
 of the ratio within a round. Without a pool each turn is short and followed by a pause, or all

@@ -196,16 +196,15 @@ class Handler(Taker):
                 give(connection)
             except (WireError, OSError) as error:
                 done = self._fail(begun, seen, connection, error)
-                self._loop.soon(resume)  # who fails at once must not keep others from their turn
-                yield
+                yield  # who fails at once must not keep others from their turn
                 continue
             if special and self._replies is not None:
                 self._replies.count(self.reply)
             done = clock()
             if opens <= done < closes:
                 self.completed += 1
-                if special:
-                    self.batched += request.commands - 1 if isinstance(request, Together) else 0
+                if special and isinstance(request, Together):
+                    self.batched += request.commands - 1
             if notes.connections:
                 self._note_opened(begun, held, replied, done, seen)
             else:
@@ -269,7 +268,7 @@ class Handler(Taker):
     ) -> int:
         """Note a failure; a connection is as good as before only if the server said what is wrong.
 
-        Gives the instant the handler was done with it.
+        Gives the instant the handler was done with it, and has it resumed in the next turn.
         """
         self.since = 0
         pool = self._pool
@@ -284,6 +283,7 @@ class Handler(Taker):
         what = self._notes.take()[len(OPENING) :]
         row = (self.due, begun, done, seen, _KIND_NUMBER[failure_kind(error)], *what)
         self._notebook.failed += FAILED_ROW.pack(*row)
+        self._loop.soon(self.resume)
         return done
 
     def _note_opened(self, begun: int, held: int, replied: int, done: int, seen: int) -> None:

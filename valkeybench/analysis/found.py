@@ -14,7 +14,7 @@ from valkeybench.analysis.search import Confidence
 from valkeybench.analysis.sizing import Need
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
-from valkeybench.units import format_count, format_duration
+from valkeybench.units import format_count, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -202,7 +202,7 @@ def _how_found(goal: Goal, need: Need, answer: Answer, size: int) -> str:
     beside = [pair.base.p99_ns for pair in judged.pairs]
     kept = f"kept {', '.join(map(str, goal.slo))}" if goal.slo else "was enough"
     return (
-        f"{size} {kept} in {len(judged.pairs)} pairs of trials: response p99"
+        f"{size} {kept}, measured in {plural(len(judged.pairs), 'pair')} of trials: response p99"
         f" {format_duration(median(p99s))}, beside {format_duration(median(beside))} with"
         f" {goal.most}."
     )

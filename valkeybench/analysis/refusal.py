@@ -56,6 +56,8 @@ def refuse_base(
     """Find what makes any size meaningless, in the runs of the unconstrained pool."""
     case = together(bases)
     for cause, finding in causes(case, limits):
+        if slo and cause is Code.REPEATS_DISAGREE:
+            continue  # what is asked for holds or not, whatever the other repeats did
         # A search repeats as it needs to: asking for more repeats would be no remedy.
         remedy = _QUIETER if cause is Code.REPEATS_DISAGREE else finding.remedy
         return Refusal(cause=str(cause), message=finding.message, remedy=remedy)

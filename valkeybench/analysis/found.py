@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.analysis.explanation import bounds, further, grown, rules, waiting_share
 from valkeybench.analysis.inference import Conclusion, share_at_most
 from valkeybench.analysis.refusal import Refusal, together
-from valkeybench.analysis.search import Confidence
+from valkeybench.analysis.search import Confidence, Stage
 from valkeybench.analysis.sizing import Need
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
@@ -42,6 +42,7 @@ def recommendation(
         "case": case.id,
         "confidence": goal.confidence.value,
         "trials": len(tried),
+        "walk_trials": sum(each.attempt.stage is not Stage.CERTIFY for each in tried),
         "sweep_trials": goal.sweep_trials,
         "slo": [str(limit) for limit in goal.slo],
         "client_cpu": case.client_cpu,

@@ -35,7 +35,10 @@ def test_a_measured_size_says_what_was_tried_and_why_not_less() -> None:
         one.max_connections,
         one.minimum,
     )
-    assert "7 was enough in 2 pairs of trials: response p99 800 µs, beside 800 µs" in one.reason
+    assert (
+        "7 was enough, measured in 2 pairs of trials: response p99 800 µs, beside 800 µs"
+        in one.reason
+    )
     assert "With 5 one in a hundred waited" in one.reason
     assert "with 25 % it is 9" in one.reason
     assert 5 == one.evidence["next_smaller"]["max_connections"]  # type: ignore[index, call-overload]

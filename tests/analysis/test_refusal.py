@@ -67,6 +67,34 @@ def test_runs_that_never_agree_are_unsteady() -> None:
     assert len(tried) > 1
 
 
+def test_repeats_that_ask_for_different_sizes_are_no_one_load() -> None:
+    """Unless an SLO says what is good enough: that holds or not, whatever the repeats need."""
+
+    def wished(attempt: Attempt, number: int) -> dict[str, Any]:
+        few, many = [90, 9, 1], [50, 20, 10, 8, 6, 2, 1, 1, 1, 1]
+        return {"in_use": [few, many][number % 2]} if attempt.is_base else {"p99_ms": 0.82}
+
+    answer, _ = search(GOAL, wished)
+    assert answer.refusal is not None
+    assert "repeats_disagree" == answer.refusal.cause
+    assert "--repeats" not in answer.refusal.remedy
+    goal = Goal(handlers=50, yardstick=_slo("response.p99 < 40ms"))
+    assert 1 == search(goal, wished)[0].size
+
+
+@pytest.mark.parametrize(("cpu_share", "refused"), [(0.3, False), (0.7, True)])
+def test_a_busy_client_must_be_steadier(cpu_share: float, refused: bool) -> None:
+    """A machine's noise is forgiven; near saturation the same scatter is two states of one load."""
+
+    def wished(attempt: Attempt, number: int) -> dict[str, Any]:
+        p99_ms = (0.8, 0.8, 1.1)[number % 3] if attempt.is_base else 0.85
+        return {"p99_ms": p99_ms, "cpu_share": cpu_share}
+
+    answer, _ = search(GOAL, wished)
+    assert refused == (answer.refusal is not None)
+    assert not refused or answer.refusal is None or "unsteady" == answer.refusal.cause
+
+
 def test_an_unsteady_tail_is_no_obstacle_to_an_slo_it_keeps() -> None:
     """What is asked for holds in the worst run as in the best."""
     goal = Goal(handlers=50, yardstick=_slo("response.p99 < 40ms"))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.analysis.explanation import bounds, further, grown, rules, waiting_share
 from valkeybench.analysis.inference import Conclusion, share_at_most
 from valkeybench.analysis.refusal import Refusal, together
-from valkeybench.analysis.search import Confidence
+from valkeybench.analysis.search import Confidence, Stage
 from valkeybench.analysis.sizing import Need
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
-from valkeybench.units import format_count, format_duration
+from valkeybench.units import format_count, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +42,7 @@ def recommendation(
         "case": case.id,
         "confidence": goal.confidence.value,
         "trials": len(tried),
+        "walk_trials": sum(each.attempt.stage is not Stage.CERTIFY for each in tried),
         "sweep_trials": goal.sweep_trials,
         "slo": [str(limit) for limit in goal.slo],
         "client_cpu": case.client_cpu,
@@ -202,7 +203,7 @@ def _how_found(goal: Goal, need: Need, answer: Answer, size: int) -> str:
     beside = [pair.base.p99_ns for pair in judged.pairs]
     kept = f"kept {', '.join(map(str, goal.slo))}" if goal.slo else "was enough"
     return (
-        f"{size} {kept} in {len(judged.pairs)} pairs of trials: response p99"
+        f"{size} {kept}, measured in {plural(len(judged.pairs), 'pair')} of trials: response p99"
         f" {format_duration(median(p99s))}, beside {format_duration(median(beside))} with"
         f" {goal.most}."
     )

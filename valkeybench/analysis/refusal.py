@@ -56,13 +56,15 @@ def refuse_base(
     """Find what makes any size meaningless, in the runs of the unconstrained pool."""
     case = together(bases)
     for cause, finding in causes(case, limits):
+        if slo and cause is Code.REPEATS_DISAGREE:
+            continue  # what is asked for holds or not, whatever the other repeats did
         # A search repeats as it needs to: asking for more repeats would be no remedy.
         remedy = _QUIETER if cause is Code.REPEATS_DISAGREE else finding.remedy
         return Refusal(cause=str(cause), message=finding.message, remedy=remedy)
     return (
         _broken_slo(bases, slo)
         or (None if slo else _bound_by_cap(case, cap, limits))
-        or (None if slo else _scattered(bases, limits))
+        or (None if slo else _scattered(bases, case, limits))
         or (None if slo else _in_bursts(case, limits))
         or (None if slo else _two_kinds(bases[0], limits))
     )
@@ -134,12 +136,18 @@ def _bound_by_cap(base: SeenCase, cap: int | None, limits: Thresholds) -> Refusa
     )
 
 
-def _scattered(bases: Sequence[Sight], limits: Thresholds) -> Refusal | None:
+def _scattered(bases: Sequence[Sight], case: SeenCase, limits: Thresholds) -> Refusal | None:
+    """Find runs of one pool that are not alike.
+
+    A noisy machine is forgiven much. Where client or server is busy it is not: there a load
+    can settle in one state or another, and what is enough for one is not for the other.
+    """
     p99s = [base.p99_ns for base in bases if base.response is not None]
     if len(p99s) < _TELLING_BASES:
         return None
     spread = stdev(map(log, p99s))
-    if spread <= limits.size_base_spread:
+    is_busy = max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy
+    if spread <= (limits.p99_spread if is_busy else limits.size_base_spread):
         return None
     low, high = map(format_duration, (min(p99s), max(p99s)))
     return Refusal(

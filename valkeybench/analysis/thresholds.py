@@ -150,6 +150,9 @@ class Thresholds:
     """Standard deviation of log p99 over base runs that makes pairs say nothing. A judgement:
     p99 then differs by two thirds from run to run, seven times what is usual."""
 
+    size_busy: float = 0.5
+    """CPU share of client or server from where base runs must be as alike as any repeats."""
+
     size_better: float = 0.90
     """Share of the base's p99 below which, in every pair, a smaller pool is truly better."""
 

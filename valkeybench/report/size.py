@@ -116,6 +116,7 @@ def _tried(evidence: Evidence) -> Iterable[Block]:
     base, walk = evidence["base"], evidence["walk"]
     rows = [_tried_row(each, _MARKS[each["enough"]]) for each in walk]
     failed = [each for each in walk if each.get("failed")]
+    walked = evidence.get("walk_trials", evidence["trials"])
     cure = evidence.get("cure")
     if cure is not None:
         rows.append(_tried_row(cure, _MARKS[cure["failed"] is None]))
@@ -134,7 +135,7 @@ def _tried(evidence: Evidence) -> Iterable[Block]:
         notes=(
             *(Note(f"{each['max_connections']}: {each['failed']['said']}.") for each in failed),
             Note(
-                f"Medians of the runs. It took {plural(evidence['trials'], 'trial')}; trying every"
+                f"Medians of the runs. It took {plural(walked, 'trial')}; trying every"
                 f" size three times takes {evidence['sweep_trials']}."
             ),
         ),

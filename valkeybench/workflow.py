@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from valkeybench.analysis.enough import Sight
+from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.health import health
@@ -229,6 +230,7 @@ def _measure(
         warnings=[
             *_notes(scenario, serving, facts, keyspace, where),
             *book.lost,
+            *failure_notes(cases),
             *health(cases),
         ],
         recommendations=course.recommend(cases),

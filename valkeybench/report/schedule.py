@@ -51,6 +51,6 @@ def _row(name: str, found: Delivery, *, behind: bool) -> tuple[Cell, ...]:
         Cell(name),
         Cell(format_rate(found.rate)),
         Cell(format_percent(min(found.achieved, 1)), tone),
-        Cell(format_count(found.dropped), Tone.BAD if found.dropped else Tone.PLAIN),
+        Cell(format_count(found.dropped), Tone.BAD if found.dropped and behind else Tone.PLAIN),
         Cell("–" if late is None else format_duration(late)),
     )

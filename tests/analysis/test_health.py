@@ -37,8 +37,8 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.LOOP_LATE: ({"driver": Driver.ASYNCIO, "loop_lag_ms": 2}, "up to 2.00 ms late (p99)"),
     Code.SERVER_SATURATED: ({"server_cpu_share": 0.85}, "85 % of the time"),
     Code.BEHIND_SCHEDULE: (
-        {"rate": 900.0, "dropped": 40, "duration_ms": 6000},
-        "120 were due and never sent",
+        {"rate": 900.0, "dropped": 80, "duration_ms": 6000},
+        "240 were due and never sent",
     ),
     Code.UNEVEN_START: (
         {"place": place_record(began_ms=[-400, 40])},

@@ -9,7 +9,7 @@ import pytest
 from tests.load.fakes import Answer, fake_server, to_commands
 from tests.load.loads import assert_adds_up, drive_apart, drive_here, make_trial, total_ns
 from valkeybench.measurement.metrics import Phase
-from valkeybench.scenario.model import Arrivals, Case, Pool
+from valkeybench.scenario.model import Arrivals, Case, Pool, Think
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -66,3 +66,14 @@ def test_processes_share_the_rate(embedded: Endpoint) -> None:
 
     assert 200 == seen.offered
     assert seen.offered == seen.attempted
+
+
+def test_what_was_used_is_counted_though_the_window_opened_before_all_had_begun(
+    embedded: Endpoint,
+) -> None:
+    """Starting hundreds of threads outlasts a window of a millisecond; its work is no less."""
+    case = Case(pool=Pool.BLOCKING, concurrency=300, max_connections=4, think=Think(0))
+    seen = drive_here(make_trial(case, lasts_ns=MILLISECOND), embedded)
+
+    # Three hundred threads are not begun in a tenth of a millisecond of anybody's CPU.
+    assert seen.cpu_ns > MILLISECOND / 10

@@ -96,9 +96,12 @@ class ThreadsDriver:
         recorder = make_recorder(self._trial.case, window, pool, pools=several)
         schedule = Schedule.of(self._trial, window, process=self._process)
         handlers = self._make_handlers(recorder, schedule)
+        before: Cost | None = Cost.now()
         for handler in handlers:
             handler.thread.start()
-        cost = self._watch(recorder)
+        if clock() < window.opens:
+            before = None  # to be read when it opens, which is yet to come
+        cost = self._watch(recorder, before)
         abandoned = self._finish(handlers, recorder)
         seen = measured(
             recorder,
@@ -145,11 +148,14 @@ class ThreadsDriver:
             )
         return handlers
 
-    def _watch(self, recorder: Recorder) -> Cost:
-        """Sleep through the window, looking up only at the borders of its intervals."""
+    def _watch(self, recorder: Recorder, before: Cost | None) -> Cost:
+        """Sleep through the window, looking up only at the borders of its intervals.
+
+        `before` is what was used when the window opened, if it is open already.
+        """
         series, window = recorder.series, recorder.window
         _sleep_until(window.opens)
-        before = Cost.now()
+        before = before or Cost.now()
         for interval in range(series.length):
             series.open_connections[interval] = self._ledger.shared.open
             _sleep_until(min(window.opens + (interval + 1) * series.interval_ns, window.closes))

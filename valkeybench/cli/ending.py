@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TRACE = "VALKEYBENCH_TRACE"
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
-_LEFT = b"left at once; keys that begin with valkeybench: may be left on your server\n"
+_LEFT = b"left at once; keys that begin with valkeybench: may be left on a server of yours\n"
 _SHOW_CURSOR = b"\x1b[?25h\n"
 """A progress bar hides it."""
 

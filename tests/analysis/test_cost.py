@@ -54,6 +54,18 @@ def test_tls_is_part_of_it_and_takes_a_round_trip() -> None:
     assert (5, 6) == (plain.round_trips, secure.round_trips)
 
 
+def test_tls_takes_the_round_trips_that_were_counted() -> None:
+    """TLS 1.2 takes two."""
+    case = case_record("none", phases=TLS)
+    assert case.summary is not None
+    connections = case.summary.connections.model_copy(update={"tls_round_trips": 2.0})
+    older = case.model_copy(
+        update={"summary": case.summary.model_copy(update={"connections": connections})}
+    )
+
+    assert 7 == only(older).round_trips
+
+
 def test_who_paid_how_often() -> None:
     """A pool pays once for each connection, no pool once for each command."""
     found = only(case_record("none", throughput=1000), case_record(max_connections=7))

@@ -113,3 +113,9 @@ def test_cases_that_cannot_be_told_apart_go_by_their_id() -> None:
 def test_round_durations_are_short(nanoseconds: int, text: str) -> None:
     """Zeros behind the point are left out, never those before it."""
     assert text == short_duration(nanoseconds)
+
+
+def test_an_emulated_round_trip_is_called_that() -> None:
+    """No reader may take it for the network's own; none at all is nothing to name so."""
+    assert "emulated rtt 2 ms" == axis_label("rtt_ns", 2_000_000)
+    assert "rtt 0" == axis_label("rtt_ns", 0)

@@ -123,10 +123,14 @@ def _means(summaries: Sequence[Mapping[str, PhaseSummary]]) -> dict[Phase, float
 
 
 def _round_trips(case: SeenCase, phases: Mapping[Phase, float]) -> float | None:
-    setup = case.summary.connections.setup_round_trips
+    connections = case.summary.connections
+    setup, tls = connections.setup_round_trips, connections.tls_round_trips
     if setup is None:
         return None
-    return setup + _TCP_ROUND_TRIP + (_TLS_ROUND_TRIP if Phase.TLS in phases else 0)
+    if Phase.TLS in phases:
+        # As counted: TLS 1.2 takes two. Older files do not say.
+        setup += tls or _TLS_ROUND_TRIP
+    return setup + _TCP_ROUND_TRIP
 
 
 def _payer(case: SeenCase) -> Payer:

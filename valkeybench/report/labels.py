@@ -109,6 +109,7 @@ def _words() -> dict[str, Callable[[object], str]]:
         "concurrency": lambda n: "1 handler" if n == 1 else f"{n} handlers",
         "processes": lambda n: "1 process" if n == 1 else f"{n} processes",
         "rate": lambda rate: format_rate(_number(rate)).replace(" ", ""),
+        "rtt_ns": lambda ns: f"emulated rtt {short_duration(_number(ns))}" if ns else "rtt 0",
         "arrivals": lambda kind: f"{kind} arrivals",
         "think": lambda think: "by schedule" if think is None else f"think {think}",
         "clients": lambda kind: f"{kind} clients",

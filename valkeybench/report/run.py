@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _CONNECTION_IDS = ["CLIENT ID"]
 """The commands of a scenario whose replies are the ids of connections."""
 
-_LOAD_AXES = ("concurrency", "processes", "think", "rate", "arrivals")
+_LOAD_AXES = ("concurrency", "processes", "think", "rate", "arrivals", "rtt_ns")
 
 
 def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -> Document:
@@ -154,7 +154,7 @@ def _what(run: RunFile) -> str:
         for name in _LOAD_AXES
         if axes.get(name) is not None
         and name not in apart
-        and (name, axes[name]) != ("processes", 1)
+        and (name, axes[name]) not in (("processes", 1), ("rtt_ns", 0))
     ]
     commands = run.scenario.get("commands")
     if isinstance(commands, list):

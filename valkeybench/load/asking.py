@@ -26,13 +26,14 @@ from valkeybench.load.connections import (
     TimedUnixConnection,
     WaitingPool,
 )
-from valkeybench.plan.workload import Batch
+from valkeybench.plan.workload import Batch, command_table
 from valkeybench.scenario.model import Client, Clients, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from valkeybench.load.ledger import Ledger, Shared
+    from valkeybench.plan.trial import Trial
     from valkeybench.plan.workload import Request
     from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
@@ -257,6 +258,18 @@ class Batching:
 def arguments(request: Request) -> tuple[Any, ...]:
     """Give what to call `ask` with: the words of a command, or a batch alone."""
     return (request,) if isinstance(request, Batch) else request
+
+
+def drawn(trial: Trial, *, process: int) -> list[tuple[Any, ...]]:
+    """Draw what one process's handlers ask, as what to call `ask` with.
+
+    Before anybody waits for it: a table of large batches takes its time.
+    """
+    seed = f"{trial.seed}/{process}"
+    table = command_table(
+        trial.commands, seed=seed, prefix=trial.key_prefix, value_size=trial.case.value_size
+    )
+    return [arguments(request) for request in table]
 
 
 def _execute(client: Any, batch: Batch, lease: Lease, ledger: Ledger) -> Any:

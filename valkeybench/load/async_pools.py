@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis.asyncio
 
-from valkeybench.load.connections import NotesConstruction
+from valkeybench.load.connections import NotesConstruction, PoolView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sized
@@ -87,39 +87,13 @@ class FairPool(_Watched):
 AnyPool = RaisingPool | WaitingPool | FairPool
 
 
-class AsyncLease:
+class AsyncLease(PoolView):
     """One handler's view of a pool, which notes when a connection is taken and given back.
 
     It is to a task what `connections.Lease` is to a thread, and has the same attributes.
     """
 
-    __slots__ = (
-        "_give",
-        "_pool",
-        "_take",
-        "_watched",
-        "commands",
-        "held",
-        "opened",
-        "replied",
-        "seen",
-    )
-
-    def __init__(
-        self, pool: redis.asyncio.ConnectionPool | None = None, watched: Sized = ()
-    ) -> None:
-        self.held = self.replied = self.seen = 0
-        self.commands = 1
-        self.opened = False
-        self._watched = watched
-        if pool is not None:
-            self.turn_to(pool)
-
-    def turn_to(self, pool: redis.asyncio.ConnectionPool) -> None:
-        """View this pool from now on."""
-        self._pool = pool
-        self._take = pool.get_connection
-        self._give = pool.release
+    __slots__ = ()
 
     async def get_connection(self) -> Any:
         """Take a connection."""
@@ -139,21 +113,4 @@ class AsyncLease:
             # of opening, as if it had happened before the connection was in hand.
             self.held += connection.opening_ns
             self._claim(connection)
-        return self._give(connection)
-
-    def _claim(self, connection: Any) -> None:
-        connection.opening_ns = 0
-        self.opened = True
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """Give the pool's settings for connections; a client reads them when it is built."""
-        return self._pool.connection_kwargs
-
-    def get_protocol(self) -> int | None:
-        """Give the pool's RESP version."""
-        return self._pool.get_protocol()  # type: ignore[no-any-return]  # redis-py is untyped
-
-    def get_encoder(self) -> Any:
-        """Give the pool's encoder."""
-        return self._pool.get_encoder()
+        return self._give(connection)  # type: ignore[no-any-return]  # redis-py is untyped

@@ -315,7 +315,49 @@ class _Waiter:
         self.served.release()
 
 
-class Lease:
+class PoolView:
+    """What a lease has besides taking and giving back: the instants, and what a client reads."""
+
+    __slots__ = (
+        "_give", "_pool", "_take", "_watched", "commands", "held", "opened", "replied", "seen",
+    )  # fmt: skip
+
+    def __init__(self, pool: Any | None = None, watched: Sized = ()) -> None:
+        self.held = self.replied = self.seen = 0
+        self.commands = 1
+        self.opened = False
+        self._watched = watched
+        if pool is not None:
+            self.turn_to(pool)
+
+    def turn_to(self, pool: Any) -> None:
+        """View this pool from now on."""
+        self._pool = pool
+        self._take = pool.get_connection
+        self._give = pool.release
+
+    def _claim(self, connection: Any) -> None:
+        connection.opening_ns = 0
+        self.opened = True
+
+    # Spelt out rather than passed on by __getattr__, which makes every attribute of a class
+    # that has one several times as slow to read.
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """Give the pool's settings for connections; a client reads them when it is built."""
+        return self._pool.connection_kwargs  # type: ignore[no-any-return]  # redis-py is untyped
+
+    def get_protocol(self) -> int | None:
+        """Give the pool's RESP version."""
+        return self._pool.get_protocol()  # type: ignore[no-any-return]  # redis-py is untyped
+
+    def get_encoder(self) -> Any:
+        """Give the pool's encoder."""
+        return self._pool.get_encoder()
+
+
+class Lease(PoolView):
     """One handler's view of a pool, which notes when a connection is taken and given back.
 
     It stands where redis-py's client expects its pool. After a command, `held` and
@@ -324,23 +366,7 @@ class Lease:
     pool has to be `watched` when the handler asked. `commands` is how many a request held.
     """
 
-    __slots__ = (
-        "_give", "_pool", "_take", "_watched", "commands", "held", "opened", "replied", "seen",
-    )  # fmt: skip
-
-    def __init__(self, pool: redis.ConnectionPool | None = None, watched: Sized = ()) -> None:
-        self.held = self.replied = self.seen = 0
-        self.commands = 1
-        self.opened = False
-        self._watched = watched
-        if pool is not None:
-            self.turn_to(pool)
-
-    def turn_to(self, pool: redis.ConnectionPool) -> None:
-        """View this pool from now on."""
-        self._pool = pool
-        self._take = pool.get_connection
-        self._give = pool.release
+    __slots__ = ()
 
     def get_connection(self) -> Any:
         """Take a connection."""
@@ -360,23 +386,3 @@ class Lease:
             self.held += connection.opening_ns
             self._claim(connection)
         self._give(connection)
-
-    def _claim(self, connection: Timed) -> None:
-        connection.opening_ns = 0
-        self.opened = True
-
-    # Spelt out rather than passed on by __getattr__, which makes every attribute of a class
-    # that has one several times as slow to read.
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """Give the pool's settings for connections; a client reads them when it is built."""
-        return self._pool.connection_kwargs
-
-    def get_protocol(self) -> int | None:
-        """Give the pool's RESP version."""
-        return self._pool.get_protocol()  # type: ignore[no-any-return]  # redis-py is untyped
-
-    def get_encoder(self) -> Any:
-        """Give the pool's encoder."""
-        return self._pool.get_encoder()

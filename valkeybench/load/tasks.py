@@ -7,7 +7,7 @@ from itertools import cycle, islice
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.asking import arguments
+from valkeybench.load.asking import drawn
 from valkeybench.load.async_asking import Tallied, make_asker, make_pool
 from valkeybench.load.async_pace import OnSchedule, Thinking
 from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
@@ -17,7 +17,7 @@ from valkeybench.load.loop_lag import LoopLag
 from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import Schedule
 from valkeybench.measurement.recorder import COMMAND_ROW
-from valkeybench.plan.workload import command_table, has_batches
+from valkeybench.plan.workload import has_batches
 from valkeybench.scenario.model import Think
 from valkeybench.units import SECOND
 
@@ -46,15 +46,7 @@ class TasksDriver:
         self._process = process
         self._ledger = TaskLedger(Shared(), rtt_ns=case.rtt_ns)
         self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
-        self._table = [
-            arguments(request)
-            for request in command_table(
-                trial.commands,
-                seed=f"{trial.seed}/{process}",
-                prefix=trial.key_prefix,
-                value_size=case.value_size,
-            )
-        ]
+        self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
         self._runner = asyncio.Runner(
             loop_factory=loop_factory(case.event_loop, punctual=_keeps_time(case))

@@ -9,14 +9,14 @@ from time import perf_counter_ns as clock
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.asking import Tallied, arguments, library, make_asker, make_pool
+from valkeybench.load.asking import Tallied, drawn, library, make_asker, make_pool
 from valkeybench.load.cluster import make_cluster
 from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
 from valkeybench.load.ledger import Ledger, Shared
 from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import OnSchedule, Schedule, Thinking
 from valkeybench.measurement.recorder import COMMAND_ROW
-from valkeybench.plan.workload import command_table, has_batches
+from valkeybench.plan.workload import has_batches
 from valkeybench.scenario.model import Think
 from valkeybench.units import SECOND
 
@@ -50,16 +50,7 @@ class ThreadsDriver:
             if case.pool.is_pooled and not endpoint.nodes
             else None
         )
-        # Drawn before anybody waits for us: a table of large batches takes its time.
-        self._table = [
-            arguments(request)
-            for request in command_table(
-                trial.commands,
-                seed=f"{trial.seed}/{process}",
-                prefix=trial.key_prefix,
-                value_size=case.value_size,
-            )
-        ]
+        self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
 
     def prewarm(self) -> None:

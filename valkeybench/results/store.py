@@ -52,17 +52,18 @@ def check_writable(path: Path, *, make_directory: bool) -> None:
         raise _unwritable(path, error) from None
 
 
-def _check_target(path: Path, target: Path) -> None:
+def _check_target(
+    path: Path, target: Path, *, remedy: str = "use --json to write to a pipe or device"
+) -> None:
     """Look at what is there already; links have been followed from `path` to `target`."""
     directory = target.parent
     if not directory.exists():
-        reason, remedy = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
-        raise ScenarioError.one("--output", reason, remedy)
+        reason, how = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
+        raise ScenarioError.one("--output", reason, how)
     if target.is_dir():
         raise ScenarioError.one("--output", f"{path} is a directory", "name a file in it")
     if target.exists() and not target.is_file():
-        reason, remedy = f"{path} is no ordinary file", "use --json to write to a pipe or device"
-        raise ScenarioError.one("--output", reason, remedy)
+        raise ScenarioError.one("--output", f"{path} is no ordinary file", remedy)
 
 
 def write_run(run: RunFile, path: Path) -> None:
@@ -84,10 +85,41 @@ def write_run(run: RunFile, path: Path) -> None:
         ) from None
 
 
+def check_replaceable(path: Path) -> None:
+    """Find out whether a file can be written there, or in the place of the one that is there.
+
+    Raises ScenarioError when a link, a directory or a device of that name is in the way: what
+    is made of runs is never written through any of them.
+    """
+    if path.is_symlink():
+        reason, remedy = f"{path} is a symbolic link", "name the file itself, or - to print it"
+        raise ScenarioError.one("--output", reason, remedy)
+    try:
+        _check_target(path, path, remedy="use - to print it")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text so that the file is always whole: beside first, then renamed over.
+
+    A file that is there is replaced and keeps its mode; a link is refused. Raises ScenarioError
+    or ResultError, and then what was there before stays.
+    """
+    check_replaceable(path)
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise ResultError(
+            f"{path} could not be written: {_reason(error)}",
+            remedy="make room there, or name another place with --output",
+        ) from None
+
+
 def _replace(path: Path, text: str) -> None:
     beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with beside.open("x", encoding="utf-8", newline="") as file:
             if path.exists():
                 os.fchmod(file.fileno(), S_IMODE(path.stat().st_mode))
             file.write(text)

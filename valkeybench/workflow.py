@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.agreement import differences, refuse_different
+from valkeybench.analysis.comparison import RunComparison, compare_cases
 from valkeybench.analysis.enough import Sight
 from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.health import health
+from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.analysis.notes import run_notes
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
@@ -32,7 +35,7 @@ from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
-from valkeybench.results.store import write_run
+from valkeybench.results.store import read_run, write_run
 from valkeybench.scenario.model import Pool
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from valkeybench.analysis.comparison import Rule
     from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
     from valkeybench.analysis.search import Answer, Goal
@@ -118,6 +122,33 @@ def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: Search
     pools = (goal.pool, Pool.FAIR) if goal.pool is Pool.BLOCKING else (goal.pool,)
     asked = replace(scenario, axes=replace(scenario.axes, pool=pools, max_connections=goal.grid))
     return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
+
+
+def compare(
+    paths: Sequence[Path], *, rules: Sequence[Rule], by: Sequence[str], even_if_different: bool
+) -> RunComparison:
+    """Say what changed between two kept runs, or along axes of one.
+
+    Raises ResultError when a file cannot be read, no case stands against another, or the runs
+    differ in what makes numbers incommensurable, unless that was asked for.
+    """
+    runs = [read_run(path) for path in paths]
+    base, new = runs[0], runs[-1]
+    if len(runs) == 1:
+        found = []
+        matching = match_within(base.cases, by=by)
+    else:
+        found = differences(base, new)
+        if not even_if_different:
+            refuse_different(found)
+        matching = match_runs(base.cases, new.cases, by=by)
+    return RunComparison(
+        base=base,
+        new=new,
+        differences=found,
+        matching=matching,
+        comparisons=[compare_cases(pair, rules=rules) for pair in matching.pairs],
+    )
 
 
 def _prefix() -> str:

@@ -36,6 +36,12 @@ Examples:
   valkeybench size --pool raising -c 20         which size never raises?
 """
 
+_COMPARE_EXAMPLES = """\b
+Examples:
+  valkeybench compare before.json after.json
+  valkeybench compare run.json --by pool         with a pool, against without
+  valkeybench compare run.json --by tls --metric connect.p50 --metric tls.p50
+"""
 
 _Output = Annotated[
     Path | None,
@@ -157,6 +163,54 @@ def size_command(
             slo=slo or [], confidence=confidence, headroom=headroom, growth=growth, cap=cap
         )
         code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
+        raise typer.Exit(code)
+
+
+@commands.command("compare", epilog=_COMPARE_EXAMPLES)
+def compare_command(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The run to compare with.")],
+    new: Annotated[Path | None, typer.Argument(metavar="[NEW]", help="The run to look at.")] = None,
+    *,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="AXIS",
+            help="Compare cases that differ in this axis, such as pool or tls: of one run, or "
+            "of two that were measured with different values of it.",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="METRIC",
+            help="Compare this one, such as connect.p50 (repeatable), instead of the usual ones.",
+        ),
+    ] = None,
+    even_if_different: Annotated[
+        bool,
+        typer.Option("--even-if-different", help="Compare runs of different machines or loads."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the comparison to standard output as JSON.")
+    ] = False,
+) -> None:
+    """Say what changed between two runs, or between cases of one, and how sure that is.
+
+    It needs no server, and no redis-py. The exit code says whether the runs could be
+    compared, not what was found.
+    """
+    with ending_well():
+        from valkeybench.cli.compare import compare  # noqa: PLC0415 - heavy, and not for --help
+
+        code = compare(
+            [base] if new is None else [base, new],
+            by=by or [],
+            metrics=metric or [],
+            even_if_different=even_if_different,
+            as_json=as_json,
+        )
         raise typer.Exit(code)
 
 

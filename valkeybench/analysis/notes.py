@@ -58,6 +58,15 @@ def run_notes(
                 remedy="give its CA with --cacert instead",
             )
         )
+    elif trust is not None and not trust.check_hostname:
+        notes.append(
+            RunWarning(
+                code="host_not_checked",
+                message="the server's certificate was verified, but not whether it is for the host "
+                "that was asked (--no-check-host)",
+                remedy="write a name in the URL that the certificate has",
+            )
+        )
     if password_shown_to is not None:
         notes.append(
             RunWarning(
@@ -72,7 +81,7 @@ def run_notes(
             RunWarning(
                 code="keys_left",
                 message=f"keys could not be removed: {left_behind}",
-                remedy="remove them when the server is back, or let its user use UNLINK",
+                remedy="remove them when the server is back, or let its user use UNLINK or DEL",
             )
         )
     return notes

@@ -305,16 +305,30 @@ def _at_most(count: int) -> str:
 
 
 def _modelled(need: Need, limits: Thresholds) -> str:
-    case = need.case
-    return (
+    case, model = need.case, need.finite_source
+    minimum = min(need.minimum, model)
+    answer = (
         f"The pool of {case.max_connections} was the limit, so the need was not seen; this is a"
         f" model's answer (M/M/c//N). With {plural(case.concurrency, 'handler')} that hold a"
         f" connection for {format_duration(need.hold_ns)} and pause"
         f" {format_duration(need.think_ns)} between commands, none is found free in less than"
-        f" {_percent(limits.waiting)} of acquires with {plural(need.size, 'connection')}, in less"
-        f" than {_percent(limits.waiting_minimum)} with {need.minimum}. The model serves in"
-        " order and redis-py does not, so waits will be longer than it says: run this size to"
-        " verify it."
+        f" {_percent(limits.waiting)} of acquires with {plural(model, 'connection')}, in less"
+        f" than {_percent(limits.waiting_minimum)} with {minimum}."
+    )
+    if need.size > model:
+        answer += (
+            f" Handlers were seen to find {need.size - 1} taken, though, so {need.size} it is:"
+            " what was seen goes before the model."
+        )
+    if case.pool is Pool.RAISING:
+        return (
+            f"{answer} In the model who finds none free waits; here the command fails, and its"
+            " handler is back the sooner, so failures may be more than it says: run this size to"
+            " verify it."
+        )
+    return (
+        f"{answer} The model serves in order and redis-py does not, so waits will be longer than"
+        " it says: run this size to verify it."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from errno import ELOOP
 from pathlib import Path
@@ -19,6 +19,7 @@ from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import SCHEMA_VERSION, RunFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 LARGEST_FILE = 256 * 2**20
@@ -35,21 +36,45 @@ def default_path(name: str, created: datetime) -> Path:
     return DEFAULT_DIRECTORY / f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}.json"
 
 
-def check_writable(path: Path, *, make_directory: bool) -> None:
-    """Find out before the load starts whether the result can be kept.
+@contextmanager
+def place_for(path: Path | None, *, make_directory: bool) -> Iterator[None]:
+    """Find out before the load starts whether the result can be kept; keep its place meanwhile.
 
-    Raises ScenarioError naming what stands in the way.
+    A directory made for it is gone again when nothing came to be in it. No path is no place to
+    keep. Raises ScenarioError naming what stands in the way.
     """
-    directory = path.parent
+    if path is None:
+        yield
+        return
+    made: list[Path] = []
     try:
         if make_directory:
-            directory.mkdir(parents=True, exist_ok=True)
+            made = _make(path.parent)
         target = _behind_links(path)
         _check_target(path, target)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
+        _unmake(made)
         raise _unwritable(path, error) from None
+    try:
+        yield
+    finally:
+        _unmake(made)
+
+
+def _make(directory: Path) -> list[Path]:
+    """Make a directory; give those that were not there before, the innermost first."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _unmake(made: Sequence[Path]) -> None:
+    """Take directories away again that hold nothing."""
+    with suppress(OSError):
+        for directory in made:
+            directory.rmdir()
 
 
 def _check_target(

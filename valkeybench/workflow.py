@@ -21,6 +21,7 @@ from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.gate import judge_limits
 from valkeybench.analysis.health import health
+from valkeybench.analysis.idling import idle_notes
 from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.analysis.notes import run_notes
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
@@ -273,6 +274,7 @@ def _measure(
             *_notes(scenario, serving, facts, keyspace, where),
             *book.lost,
             *failure_notes(cases),
+            *idle_notes(facts, cases),
             *health(cases),
         ],
         recommendations=course.recommend(cases),

@@ -282,27 +282,67 @@ def gate_command(
         raise typer.Exit(code)
 
 
-@commands.command("report")
+_REPORT_EXAMPLES = """\b
+Examples:
+  valkeybench report RUN.json                  in the terminal
+  valkeybench report RUN.json -o report.md     as Markdown
+  valkeybench report A.json B.json -o all.csv  several runs beside each other
+  valkeybench report RUN.json --format om -o - to standard output
+"""
+
+
+@commands.command("report", epilog=_REPORT_EXAMPLES)
 def report_command(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="A file that `valkeybench run` wrote.")
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", help="Files that `valkeybench run` or `size` wrote."),
     ] = None,
     *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it here, in the format the name ends in; - is standard output.",
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="WORD",
+            help="md, csv, json, hgrm, hlog, om (OpenMetrics) or prom (Prometheus).",
+        ),
+    ] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="ID", help="Only this case; several may be named."),
+    ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            "--phase",
+            metavar="NAME",
+            help="Whose percentiles an .hgrm holds. [dim]Default: response[/dim]",
+        ),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a run file.")
     ] = False,
 ) -> None:
-    """Show a run that was kept.
+    """Show runs that were kept, one or several beside each other, or write them in many formats.
 
     It needs no server, and no redis-py.
     """
     with ending_well():
-        from valkeybench.cli.report import show, show_schema  # noqa: PLC0415 - heavy
+        from valkeybench.cli.report import Wishes, report, show_schema  # noqa: PLC0415 - heavy
 
         if schema:
             show_schema()
         else:
-            show(run)
+            wishes = Wishes(output=output, format=format_, case=case or [], phase=phase)
+            report(runs or [], wishes)
 
 
 @commands.command("scenarios")

@@ -20,7 +20,7 @@ from valkeybench.report.document import Document
 from valkeybench.report.gate import gate_blocks
 from valkeybench.report.labels import labels
 from valkeybench.report.run import run_document
-from valkeybench.results.store import check_writable, default_path
+from valkeybench.results.store import default_path, place_for
 from valkeybench.scenario.library import find_scenario, read_text
 from valkeybench.scenario.reader import parse_toml, read_scenario
 from valkeybench.server.endpoint import endpoint_from_url
@@ -43,9 +43,10 @@ def run(
     path = output
     if path is None and not as_json:
         path = default_path(scenario.name, datetime.now(UTC))
-    if path is not None:
-        check_writable(path, make_directory=output is None)
-    with make_progress(quiet=quiet) as progress:
+    with (
+        place_for(path, make_directory=output is None),
+        make_progress(quiet=quiet) as progress,
+    ):
         outcome = workflow.run(scenario, output=path, watcher=progress)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")

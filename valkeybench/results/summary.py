@@ -80,7 +80,13 @@ def case_record(case: Case, axes_id: str, trials: Sequence[Trial], seen: Measure
         open_max = max(trial.summary.connections.open_max for trial in trials)
         connections = together.connections.model_copy(update={"open_max": open_max})
         summary = together.model_copy(update={"connections": connections})
-    return CaseRecord(id=axes_id, axes=plain(case), summary=summary, trials=list(trials))
+    return CaseRecord(
+        id=axes_id,
+        axes=plain(case),
+        rtt_emulated=bool(case.rtt_ns),
+        summary=summary,
+        trials=list(trials),
+    )
 
 
 def summarise(seen: Measurement, *, processes: int) -> Summary:

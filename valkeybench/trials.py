@@ -1,31 +1,48 @@
-"""How trials are run: each between readings of the server, kept as it ends, and what ends them.
+"""How trials are run: what must be in place, each between readings of the server, what ends them.
 
 It is told which trials, against what and where; it neither chooses nor interprets.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from valkeybench.analysis.failed import failure_notes
+from valkeybench.analysis.health import health
+from valkeybench.analysis.idling import idle_notes
+from valkeybench.analysis.notes import run_notes
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
+from valkeybench.load.keyspace import own_keyspace
+from valkeybench.load.placement import place
+from valkeybench.load.preflight import check_room
+from valkeybench.load.trust import context_cost
+from valkeybench.load.vetting import check_commands
 from valkeybench.measurement.watch import ServerWatch
+from valkeybench.results.book import Book
+from valkeybench.results.environment import read_environment
 from valkeybench.results.store import write_run
 from valkeybench.server.doorstep import read_doorstep
+from valkeybench.server.probe import connection_costs
+from valkeybench.server.serving import TlsProvider
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
-    from valkeybench.results.book import Book, Status
+    from valkeybench.results.book import Status
+    from valkeybench.results.runfile import Recommendation, RunFile, RunWarning
     from valkeybench.results.runfile import Trial as TrialRecord
+    from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
     from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
@@ -55,17 +72,90 @@ class Bench:
     where: Place
 
 
-def run_trials(
-    book: Book,
-    trials: Iterable[Trial],
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Everything in place for the trials of a plan, and the book they are entered in."""
+
+    scenario: Scenario
+    book: Book
+    bench: Bench
+    facts: ServerFacts
+    keyspace: Keyspace
+
+    def finished(self, status: Status, recommendations: Sequence[Recommendation] = ()) -> RunFile:
+        """Give the whole run with what limits its numbers, once nothing stands any more."""
+        cases = self.book.cases()
+        return self.book.run_file(
+            status,
+            warnings=[
+                *self._notes(),
+                *self.book.lost,
+                *failure_notes(cases),
+                *idle_notes(self.facts, cases),
+                *health(cases),
+            ],
+            recommendations=recommendations,
+        )
+
+    def _notes(self) -> list[RunWarning]:
+        """Say what the run could not see, do, or keep to itself."""
+        serving, where = self.bench.serving, self.bench.where
+        has_password = serving.endpoint().password is not None
+        shown_to = self.scenario.place if has_password and where.is_in_clear else None
+        return run_notes(
+            self.facts,
+            serving.tls.trust if serving.tls else None,
+            # What was in a server of our own went with it.
+            left_behind=self.keyspace.left_behind if self.scenario.server.url else "",
+            relayed=serving.tls_provider is TlsProvider.RELAY,
+            password_shown_to=shown_to,
+        )
+
+
+@contextmanager
+def stand_up(
+    scenario: Scenario,
+    plan: Plan,
     bench: Bench,
-    output: Path | None,
+    *,
     watcher: Watcher,
+    environment: Mapping[str, Any] | None = None,
+) -> Iterator[Stand]:
+    """Check that a plan can be run and put its keys in place, for as long as this lasts.
+
+    `environment` is that of the Python the load runs in, where it is not ours. Raises
+    ScenarioError and ServerError when it cannot be.
+    """
+    serving, sampler = bench.serving, bench.sampler
+    endpoint, facts = serving.endpoint(), sampler.facts()
+    check_room(plan, facts)
+    check_commands(endpoint, scenario, facts)
+    plan = plan.placed(place(scenario.pin, endpoint, facts.nodes))
+    watcher.planned(plan, endpoint, facts)
+    book = Book(
+        scenario,
+        plan,
+        facts,
+        address=endpoint.address,
+        provider=endpoint.provider,
+        tls_provider=serving.tls_provider,
+        tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
+        connection_costs=connection_costs(serving, facts, plan),
+        environment=read_environment() | dict(environment or {}),
+    )
+    with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
+        book.note_data_set(keyspace.loaded)
+        yield Stand(scenario, book, bench, facts, keyspace)
+
+
+def run_trials(
+    stand: Stand, trials: Iterable[Trial], output: Path | None, watcher: Watcher
 ) -> tuple[Status, ValkeybenchError | None]:
     """Run every trial in turn; say how that ended, and what stopped it early.
 
     A trial whose load is lost is left out and the next one run; two in a row end it.
     """
+    book, bench = stand.book, stand.bench
     lost: LoadError | None = None
     lost_now = False
     try:

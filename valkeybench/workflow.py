@@ -16,32 +16,30 @@ from valkeybench.analysis.agreement import differences, refuse_different
 from valkeybench.analysis.baseline import judge_against, refuse_any_difference
 from valkeybench.analysis.comparison import RunComparison, compare_cases
 from valkeybench.analysis.enough import Sight
-from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.gate import judge_limits
-from valkeybench.analysis.health import health
-from valkeybench.analysis.idling import idle_notes
 from valkeybench.analysis.matching import match_runs, match_within
-from valkeybench.analysis.notes import run_notes
+from valkeybench.analysis.noise import (
+    CALIBRATION_PAIRS,
+    fingerprint,
+    heed,
+    learned_scatter,
+)
+from valkeybench.analysis.regression import apart, verdict_of
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import ServerError, ValkeybenchError
-from valkeybench.load.keyspace import own_keyspace
-from valkeybench.load.placement import place
 from valkeybench.load.places import open_place
-from valkeybench.load.preflight import check_clients, check_room
-from valkeybench.load.trust import context_cost
-from valkeybench.load.vetting import check_commands
+from valkeybench.load.preflight import check_clients
 from valkeybench.plan.trial import make_plan
-from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
+from valkeybench.results.noisefile import Floor
 from valkeybench.results.store import read_run, write_run
 from valkeybench.scenario.model import Pool
-from valkeybench.server.probe import connection_costs
-from valkeybench.server.serving import TlsProvider
 from valkeybench.server.session import open_watched
-from valkeybench.trials import Bench, Watcher, run_trials
+from valkeybench.trials import Bench, Watcher, run_trials, stand_up
+from valkeybench.turns import take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,16 +49,16 @@ if TYPE_CHECKING:
     from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
     from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.noise import Asked
     from valkeybench.analysis.search import Answer, Goal
     from valkeybench.analysis.verdict import Verdict
-    from valkeybench.load.keyspace import Keyspace
-    from valkeybench.load.places import Place
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
-    from valkeybench.results.book import Status
-    from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning
+    from valkeybench.results.book import Book, Status
+    from valkeybench.results.noisefile import NoiseFile
+    from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile
     from valkeybench.scenario.model import Scenario
-    from valkeybench.server.serving import Serving
+    from valkeybench.turns import Side, Turned, TurnsWatcher
 
 
 class SearchWatcher(Watcher, Protocol):
@@ -163,6 +161,68 @@ def gate_against(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What two sides that took turns came to."""
+
+    turned: Turned
+    verdict: Verdict
+
+
+def gate_sides(
+    base: Side,
+    new: Side,
+    *,
+    asked: Asked,
+    noise: NoiseFile,
+    watcher: TurnsWatcher,
+) -> Contest:
+    """Let two sides take turns until it can be said whether one is worse, or that it can't.
+
+    Thresholds are raised to what the machine is known to tell apart, but for those that were named.
+    Raises what `run` raises when it cannot begin.
+    """
+    notes: list[str] = []
+
+    def heeding(run: RunFile) -> Sequence[Rule]:
+        floor = noise.find(fingerprint(run))
+        heeded = heed(asked, floor.scatter if floor else {})
+        notes.extend(heeded.notes)
+        return heeded.rules
+
+    turned = take_turns(
+        base, new, rules=heeding, is_enough=lambda look: look.is_over, watcher=watcher
+    )
+    notes.insert(0, apart(turned.base, turned.new))
+    verdict = verdict_of(turned.look, turned.new.cases[0].id, notes=notes)
+    return Contest(turned=turned, verdict=verdict)
+
+
+def calibrate(
+    side: Side, *, rules: Sequence[Rule], noise: NoiseFile, watcher: TurnsWatcher
+) -> tuple[Turned, NoiseFile]:
+    """Let a side take turns with itself, and learn how much nothing scatters.
+
+    Raises what `run` raises when it cannot begin, and LoadError when it could not be finished.
+    """
+    turned = take_turns(
+        side,
+        replace(side, name="new", output=None),
+        rules=lambda _: rules,
+        is_enough=lambda look: look.pairs >= CALIBRATION_PAIRS,
+        watcher=watcher,
+    )
+    if turned.status != "complete":
+        raise turned.stopped_by or KeyboardInterrupt
+    floor = Floor(
+        created=turned.base.created,
+        fingerprint=fingerprint(turned.base),
+        pairs=turned.look.pairs,
+        scatter=learned_scatter(turned.look),
+    )
+    return turned, noise.learned(floor)
+
+
 def _prefix() -> str:
     return f"valkeybench:{secrets.token_hex(4)}:"
 
@@ -240,63 +300,18 @@ def _measure(
             open_watched(
                 scenario.server, maxclients_needed=plan.most_connections, tls=scenario.axes.tls
             ) as (serving, sampler),
+            stand_up(scenario, plan, Bench(serving, sampler, where), watcher=watcher) as stand,
         ):
-            endpoint = serving.endpoint()
-            facts = sampler.facts()
-            check_room(plan, facts)
-            check_commands(endpoint, scenario, facts)
-            plan = plan.placed(place(scenario.pin, endpoint, facts.nodes))
-            watcher.planned(plan, endpoint, facts)
-            book = Book(
-                scenario,
-                plan,
-                facts,
-                address=endpoint.address,
-                provider=endpoint.provider,
-                tls_provider=serving.tls_provider,
-                tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-                connection_costs=connection_costs(serving, facts, plan),
-            )
-            with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
-                book.note_data_set(keyspace.loaded)
-                status, stopped_by = run_trials(
-                    book, course.trials(book), Bench(serving, sampler, where), output, watcher
-                )
+            status, stopped_by = run_trials(stand, course.trials(stand.book), output, watcher)
     except ServerError as error:
         if status is None:
             raise
         # A server of our own that has died says so last, and can say of what.
         status, stopped_by = "failed", error
-    cases = book.cases()
-    finished = book.run_file(
-        status,
-        warnings=[
-            *_notes(scenario, serving, facts, keyspace, where),
-            *book.lost,
-            *failure_notes(cases),
-            *idle_notes(facts, cases),
-            *health(cases),
-        ],
-        recommendations=course.recommend(cases),
-    )
+    finished = stand.finished(status, course.recommend(stand.book.cases()))
     if output is not None:
         write_run(finished, output)
     return Outcome(finished, stopped_by)
-
-
-def _notes(
-    scenario: Scenario, serving: Serving, facts: ServerFacts, keyspace: Keyspace, where: Place
-) -> list[RunWarning]:
-    """Say what the run could not see, do, or keep to itself."""
-    has_password = serving.endpoint().password is not None
-    return run_notes(
-        facts,
-        serving.tls.trust if serving.tls else None,
-        # What was in a server of our own went with it.
-        left_behind=keyspace.left_behind if scenario.server.url else "",
-        relayed=serving.tls_provider is TlsProvider.RELAY,
-        password_shown_to=scenario.place if has_password and where.is_in_clear else None,
-    )
 
 
 def doctor(scenario: Scenario) -> list[Check]:

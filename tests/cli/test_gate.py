@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.commandline import TINY, files_in, valkeybench
 from tests.runs import case_record, run_file
-from valkeybench.cli.gate import Against, gate_run
+from valkeybench.cli.gate import RunWishes, gate_run
 from valkeybench.cli.verdicts import Outlets
 from valkeybench.errors import ExitCode, ResultError, ValkeybenchError
 from valkeybench.results.store import write_run
@@ -38,12 +38,13 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def gate(directory: Path, name: str, *fail_if: str, baseline: str = "", **more: Any) -> ExitCode:  # noqa: ANN401 - Against's
+def gate(
+    directory: Path, name: str, *fail_if: str, baseline: str = "", fails: bool = False
+) -> ExitCode:
     """Gate a run of that directory."""
-    against = Against(path=directory / f"{baseline}.json", **more) if baseline else None
-    return gate_run(
-        directory / f"{name}.json", fail_if=fail_if, against=against, metrics=(), outlets=Outlets()
-    )
+    path = directory / f"{baseline}.json" if baseline else None
+    wishes = RunWishes(fail_if=fail_if, baseline=path, fails=fails)
+    return gate_run(directory / f"{name}.json", wishes, Outlets())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def finding(ruling: Ruling, *, case: str = "a", is_advice: bool = False) -> Find
         between="5.50 ms … 6.50 ms",
         reason="100 % sure",
         remedy="make it\nquicker",
-        numbers={"measured": 6e6, "limit": 5e6, "low": None},
+        numbers={"measured": 6e6, "allowed": 5e6, "low": None},
         is_advice=is_advice,
     )
 
@@ -83,7 +83,12 @@ def test_json_holds_numbers_and_codes() -> None:
     """Unknown is null; the ruling is a word without an apostrophe."""
     told = json.loads(json.dumps(verdict_record(MIXED, NAMES)))
     assert ("fail", "cannot_say") == (told["ruling"], told["findings"][1]["ruling"])
-    assert (6e6, None) == (told["findings"][2]["measured"], told["findings"][2]["low"])
+    first = told["findings"][2]
+    assert ("response.p99 > 5.00 ms", 6e6, None) == (
+        first["limit"],
+        first["measured"],
+        first["low"],
+    )
     assert [False, False, False, True] == [each["advice_only"] for each in told["findings"]]
 
 

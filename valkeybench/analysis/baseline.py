@@ -75,7 +75,7 @@ def _finding(compared: Comparison, change: Change, *, is_advice: bool) -> Findin
             "change": change.change,
             "low": change.low,
             "high": change.high,
-            "limit": change.rule.threshold,
+            "allowed": change.rule.threshold,
         },
         is_advice=is_advice and not unseen,
     )

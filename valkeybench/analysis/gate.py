@@ -127,7 +127,7 @@ class _Question:
             reason=reason,
             remedy=remedy,
             between=between,
-            numbers={"measured": self.together, "limit": self.limit.value},
+            numbers={"measured": self.together, "allowed": self.limit.value},
         )
 
 

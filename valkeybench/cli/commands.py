@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from valkeybench.cli.ending import ending_well
-from valkeybench.cli.flags import takes_flags
+from valkeybench.cli.flags import LOAD_PANELS, takes_flags
+from valkeybench.cli.judging import judging
 from valkeybench.scenario.field import Panel
 
 commands = typer.Typer(
@@ -18,7 +19,6 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_LOAD_PANELS = tuple(panel for panel in Panel if panel is not Panel.LIMITS)
 _GOAL, _OUTPUT = "What is looked for", "Output"
 _EXAMPLES = """\b
 Examples:
@@ -35,20 +35,6 @@ Examples:
   valkeybench size size-web --slo 'response.p99 < 5ms'
   valkeybench size -c 50 --confidence certified --growth 1.5x
   valkeybench size --pool raising -c 20         which size never raises?
-"""
-
-_GATE_EXAMPLES = """\b
-Examples:
-  valkeybench gate run.json --fail-if 'response.p99[pool=blocking] > 5ms' --fail-if 'failed > 0'
-  valkeybench gate run.json --fail-if 'command.p50[tls=on] / command.p50[tls=off] > 1.5'
-  valkeybench gate run.json --baseline last-week.json --junit gate.xml --markdown gate.md
-"""
-
-_COMPARE_EXAMPLES = """\b
-Examples:
-  valkeybench compare before.json after.json
-  valkeybench compare run.json --by pool         with a pool, against without
-  valkeybench compare run.json --by tls --metric connect.p50 --metric tls.p50
 """
 
 _Output = Annotated[
@@ -74,15 +60,6 @@ _Quiet = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-    ),
-]
-
-_Metric = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--metric",
-        metavar="METRIC",
-        help="Compare this one, such as connect.p50 (repeatable), instead of the usual ones.",
     ),
 ]
 
@@ -126,7 +103,7 @@ _Slo = Annotated[
 
 
 @commands.command("size", epilog=_SIZE_EXAMPLES)
-@takes_flags(*_LOAD_PANELS, examples=True)
+@takes_flags(*LOAD_PANELS, examples=True)
 def size_command(
     scenario: Annotated[
         str | None,
@@ -180,105 +157,6 @@ def size_command(
             slo=slo or [], confidence=confidence, headroom=headroom, growth=growth, cap=cap
         )
         code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
-        raise typer.Exit(code)
-
-
-@commands.command("compare", epilog=_COMPARE_EXAMPLES)
-def compare_command(
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="The run to compare with.")],
-    new: Annotated[Path | None, typer.Argument(metavar="[NEW]", help="The run to look at.")] = None,
-    *,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="AXIS",
-            help="Compare cases that differ in this axis, such as pool or tls: of one run, or "
-            "of two that were measured with different values of it.",
-        ),
-    ] = None,
-    metric: _Metric = None,
-    even_if_different: Annotated[
-        bool,
-        typer.Option("--even-if-different", help="Compare runs of different machines or loads."),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write the comparison to standard output as JSON.")
-    ] = False,
-) -> None:
-    """Say what changed between two runs, or between cases of one, and how sure that is.
-
-    It needs no server, and no redis-py. The exit code says whether the runs could be
-    compared, not what was found.
-    """
-    with ending_well():
-        from valkeybench.cli.compare import compare  # noqa: PLC0415 - heavy, and not for --help
-
-        code = compare(
-            [base] if new is None else [base, new],
-            by=by or [],
-            metrics=metric or [],
-            even_if_different=even_if_different,
-            as_json=as_json,
-        )
-        raise typer.Exit(code)
-
-
-@commands.command("gate", epilog=_GATE_EXAMPLES)
-def gate_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `run` wrote.")],
-    *,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-if",
-            metavar="LIMIT",
-            help="What must not be so (repeatable). [dim]Default: the scenario's own[/dim]",
-        ),
-    ] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(
-            "--baseline", metavar="FILE", help="Warn of what got worse since this run was kept."
-        ),
-    ] = None,
-    fail_on_baseline: Annotated[
-        bool, typer.Option("--fail-on-baseline", help="Fail on it, rather than warn.")
-    ] = False,
-    even_if_different: Annotated[
-        bool,
-        typer.Option("--even-if-different", help="Use a baseline that does not fit the run."),
-    ] = False,
-    metric: _Metric = None,
-    junit: Annotated[
-        Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write JUnit XML, a test for each limit."),
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write Markdown.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Write the verdict to standard output as JSON.")
-    ] = False,
-) -> None:
-    """Give a verdict for CI.
-
-    Exit code 0: pass; 10: fail; 11: can't say. In a job of GitHub's it also writes
-    annotations and the job summary.
-    """
-    with ending_well():
-        from valkeybench.cli.gate import Against, gate_run  # noqa: PLC0415 - heavy
-        from valkeybench.cli.verdicts import Outlets  # noqa: PLC0415 - as above
-
-        outlets = Outlets(junit=junit, markdown=markdown, as_json=as_json)
-        against = None
-        if baseline is not None:
-            against = Against(
-                path=baseline, fails=fail_on_baseline, even_if_different=even_if_different
-            )
-        code = gate_run(
-            run, fail_if=fail_if or [], against=against, metrics=metric or [], outlets=outlets
-        )
         raise typer.Exit(code)
 
 
@@ -375,3 +253,7 @@ def doctor_command(*, flags: dict[str, str | list[str]]) -> None:
         from valkeybench.cli.doctor import examine  # noqa: PLC0415 - as above
 
         raise typer.Exit(examine(flags, os.environ))
+
+
+# What is judged has a module of its own; its commands stand beside these.
+commands.add_typer(judging)

@@ -14,6 +14,9 @@ from valkeybench.scenario.fields import FLAGGED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LOAD_PANELS = tuple(panel for panel in Panel if panel is not Panel.LIMITS)
+"""What says how a load is run and measured, and not what is thought of it."""
+
 
 def takes_flags(
     *panels: Panel, examples: bool = False

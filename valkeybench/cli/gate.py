@@ -2,84 +2,182 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from valkeybench import workflow
-from valkeybench.analysis.gate import check_reach
 from valkeybench.analysis.limits import parse_limits
+from valkeybench.analysis.noise import told_apart
 from valkeybench.analysis.verdict import joined
 from valkeybench.cli.compare import rules_of
+from valkeybench.cli.consoles import show
+from valkeybench.cli.ending import say_error
+from valkeybench.cli.limits import PLACE
+from valkeybench.cli.sides import read_side
+from valkeybench.cli.thresholds import regression_rules
+from valkeybench.cli.turns_progress import make_turns_progress
 from valkeybench.cli.verdicts import publish
-from valkeybench.errors import ScenarioError
-from valkeybench.report.labels import labels
-from valkeybench.results.store import read_run
-from valkeybench.scenario.model import plain
+from valkeybench.errors import ExitCode, Problem, ScenarioError
+from valkeybench.report.gate import noise_document, sides_document
+from valkeybench.report.labels import axes_labels, labels
+from valkeybench.results.noisefile import read_noise, write_noise
+from valkeybench.results.store import default_path, place_for, read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from valkeybench.analysis.limits import Limit
     from valkeybench.cli.verdicts import Outlets
-    from valkeybench.errors import ExitCode
     from valkeybench.results.runfile import RunFile
-    from valkeybench.scenario.model import Scenario
 
-PLACE = "--fail-if"
-
-
-def limits_of(scenario: Scenario) -> tuple[Limit, ...]:
-    """Read a scenario's limits before its load starts.
-
-    Raises ScenarioError for one that cannot be read, or is about cases there are not.
-    """
-    limits = parse_limits(scenario.fail_if, place=PLACE, across_cases=True)
-    check_reach(limits, [plain(case) for case in scenario.cases()], place=PLACE)
-    return limits
+    Flags = Mapping[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """A baseline that was kept, and how to take it."""
+class RunWishes:
+    """What the flags about a run that was kept say."""
 
-    path: Path
+    fail_if: Sequence[str] = ()
+    baseline: Path | None = None
     fails: bool = False
-    """Whether it fails the gate, and does not only warn."""
+    """Whether the baseline fails the gate, and does not only warn."""
     even_if_different: bool = False
+    metrics: Sequence[str] = ()
 
 
-def gate_run(
-    path: Path,
-    *,
-    fail_if: Sequence[str],
-    against: Against | None,
-    metrics: Sequence[str],
-    outlets: Outlets,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the flags about two sides say, as words."""
+
+    base: Sequence[str] = ()
+    new: Sequence[str] = ()
+    is_calibration: bool = False
+    metrics: Sequence[str] = ()
+    thresholds: Sequence[str] = ()
+    noise: Path
+    output: Path | None = None
+    quiet: bool = False
+
+
+def gate(
+    what: str | None, flags: Flags, run: RunWishes, sides: Wishes, outlets: Outlets
 ) -> ExitCode:
+    """Judge a run, or two sides where it is said how they differ."""
+    if sides.is_calibration or sides.base or sides.new:
+        _only_of_sides(run)
+        if sides.is_calibration:
+            return calibrate(what, flags, sides)
+        return gate_sides(what, flags, sides, outlets)
+    return gate_run(_run_named(what, flags), run, outlets)
+
+
+def _run_named(what: str | None, flags: Flags) -> Path:
+    """Take what was named for a run that was kept; raises ScenarioError when it cannot be one."""
+    remedy = (
+        "name a run file, as in results/….json; for two sides say how they differ, as in "
+        "--new max_conn=5; to run a scenario and hold its limits: valkeybench run"
+    )
+    if what is None:
+        raise ScenarioError.one("RUN", "nothing was named to judge", remedy)
+    if flags or what.endswith(".toml"):
+        reason = f"{what} is to be run, and nothing says against what"
+        raise ScenarioError.one("RUN", reason, remedy)
+    return Path(what)
+
+
+def _only_of_sides(run: RunWishes) -> None:
+    """Raise ScenarioError for what says nothing of two sides."""
+    given = [
+        name for name, value in (("--fail-if", run.fail_if), ("--baseline", run.baseline)) if value
+    ]
+    if given:
+        reason = "is about a run that was kept, not about two sides"
+        raise ScenarioError([Problem(name, reason, "leave it out") for name in given])
+
+
+def gate_run(path: Path, wishes: RunWishes, outlets: Outlets) -> ExitCode:
     """Hold limits, or else the scenario's own, and a baseline against a run that was kept."""
-    limits = parse_limits(fail_if, place=PLACE, across_cases=True)
-    rules = rules_of(metrics)
+    limits = parse_limits(wishes.fail_if, place=PLACE, across_cases=True)
+    rules = rules_of(wishes.metrics)
     run = read_run(path)
     limits = limits or _own_limits(run, path)
-    if not limits and against is None:
+    if not limits and wishes.baseline is None:
         raise ScenarioError.one(
             PLACE,
             f"{path} was run without limits, and none are named",
             "name some: --fail-if 'response.p99 > 5ms', or a --baseline",
         )
     verdicts = [workflow.gate(run, limits)] if limits else []
-    if against is not None:
-        verdicts.append(
-            workflow.gate_against(
-                run,
-                read_run(against.path),
-                rules=rules,
-                fails=against.fails,
-                even_if_different=against.even_if_different,
-            )
+    if wishes.baseline is not None:
+        against = workflow.gate_against(
+            run,
+            read_run(wishes.baseline),
+            rules=rules,
+            fails=wishes.fails,
+            even_if_different=wishes.even_if_different,
         )
+        verdicts.append(against)
     return publish(joined(verdicts), labels(run.cases), outlets)
+
+
+def gate_sides(word: str | None, flags: Flags, wishes: Wishes, outlets: Outlets) -> ExitCode:
+    """Let two sides take turns, and say whether the new one is worse."""
+    asked = regression_rules(wishes.metrics, wishes.thresholds)
+    paths = _outputs(wishes, outlets)
+    sides = [
+        read_side(name, word, flags, own, output=path)
+        for (name, own), path in zip(
+            (("base", wishes.base), ("new", wishes.new)), paths, strict=True
+        )
+    ]
+    noise = read_noise(wishes.noise)
+    progress = make_turns_progress(quiet=wishes.quiet)
+    with ExitStack() as places:
+        for path in paths:
+            places.enter_context(place_for(path, make_directory=wishes.output is None))
+        contest = workflow.gate_sides(*sides, asked=asked, noise=noise, watcher=progress)
+    turned = contest.turned
+    case = turned.new.cases[0]
+    names = {case.id: axes_labels([case.axes])[0]}
+    document = sides_document(
+        contest.verdict,
+        names,
+        base=turned.base,
+        new=turned.new,
+        paths=[str(path) for path in paths if path is not None],
+    )
+    code = publish(contest.verdict, names, outlets, document=document)
+    if turned.stopped_by is not None:
+        say_error(turned.stopped_by)
+        return turned.stopped_by.exit_code
+    return code if turned.status == "complete" else ExitCode.INTERRUPTED
+
+
+def calibrate(word: str | None, flags: Flags, wishes: Wishes) -> ExitCode:
+    """Learn what cannot be told apart, and keep it."""
+    asked = regression_rules(wishes.metrics, wishes.thresholds)
+    side = read_side("base", word, flags, wishes.base, output=None)
+    noise = read_noise(wishes.noise)
+    progress = make_turns_progress(quiet=wishes.quiet)
+    turned, learned = workflow.calibrate(side, rules=asked.rules, noise=noise, watcher=progress)
+    write_noise(learned, wishes.noise)
+    scatters = told_apart(turned.look)
+    show(noise_document(scatters, pairs=turned.look.pairs, path=str(wishes.noise)))
+    return ExitCode.DONE
+
+
+def _outputs(wishes: Wishes, outlets: Outlets) -> list[Path | None]:
+    """Choose where the two runs are kept: a name and what side it is."""
+    stem = wishes.output
+    if stem is None:
+        if outlets.as_json:
+            return [None, None]
+        stem = default_path("gate", datetime.now(UTC))
+    name = stem.name.removesuffix(".json")
+    return [stem.with_name(f"{name}-{side}.json") for side in ("base", "new")]
 
 
 def _own_limits(run: RunFile, path: Path) -> tuple[Limit, ...]:

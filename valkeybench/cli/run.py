@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from valkeybench import workflow
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
-from valkeybench.cli.gate import limits_of
+from valkeybench.cli.limits import limits_of
 from valkeybench.cli.progress import make_progress
 from valkeybench.cli.verdicts import code_of
 from valkeybench.errors import ExitCode

@@ -6,10 +6,8 @@ machine, neither reads nor shows them.
 
 from __future__ import annotations
 
-import os
 import selectors
 import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import suppress
@@ -17,13 +15,14 @@ from dataclasses import dataclass
 from time import perf_counter_ns as clock
 from typing import IO, TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
+from valkeybench.load.interpreter import OURS
 from valkeybench.load.talk import EndOfTalkError, Frame, receive_frame, send_frame
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECRETS_IN_ENVIRONMENT = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_KEY_PASSWORD", "VALKEYBENCH_URL")
+    from valkeybench.load.interpreter import Interpreter
 
 _PATIENCE_SECONDS = 5.0
 """How long processes that have told all they saw may take to end by themselves."""
@@ -44,7 +43,8 @@ Heard: TypeAlias = tuple[int, Frame | Gone]
 class Crew:
     """Load processes of this machine, by number. Whoever makes one must close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Interpreter = OURS) -> None:
+        self._interpreter = interpreter
         self._processes: dict[int, _LoadProcess] = {}
         self._failed: list[Heard] = []
         self._hearing = threading.Lock()
@@ -54,7 +54,7 @@ class Crew:
         """Start a process for each order; one that cannot be started is heard of as gone."""
         for number, order in orders.items():
             try:
-                self._processes[number] = _LoadProcess()
+                self._processes[number] = _LoadProcess(self._interpreter)
             except OSError as error:
                 words = error.strerror or str(error)
                 self._failed.append((number, Gone("before it could be started", words)))
@@ -108,17 +108,16 @@ class Crew:
 class _LoadProcess:
     """One load process."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Interpreter) -> None:
         self.said = 0
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
         try:
-            self._process = subprocess.Popen(
-                # -P: a file called redis.py where the user stands must not become our redis.
-                [sys.executable, "-P", "-m", "valkeybench.load.process"],
+            self._process = subprocess.Popen(  # noqa: S603 - ours, or one that was introduced
+                interpreter.command("-m", "valkeybench.load.process"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
-                env={k: v for k, v in os.environ.items() if k not in _SECRETS_IN_ENVIRONMENT},
+                env=interpreter.environment(),
                 start_new_session=True,
             )
         except OSError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from valkeybench.errors import LoadError, ScenarioError, ServerError
 from valkeybench.load.crew import Crew, Gone
+from valkeybench.load.interpreter import OURS
 from valkeybench.load.reach import check_reach, scheduler_host
 from valkeybench.load.talk import Crashed, Order, Ready, Refused, Seen, Start, Unable, pack, unpack
 from valkeybench.measurement.measurement import Measurement
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from valkeybench.load.crew import Heard
+    from valkeybench.load.interpreter import Interpreter
     from valkeybench.load.talk import Frame
     from valkeybench.plan.trial import Trial
     from valkeybench.scenario.model import ServerSettings
@@ -88,6 +90,9 @@ def open_place(address: str, server: ServerSettings) -> Iterator[Place]:
 class LocalPlace:
     """Runs each trial in as many fresh processes as its case has, all on this machine."""
 
+    def __init__(self, interpreter: Interpreter = OURS) -> None:
+        self._interpreter = interpreter
+
     @property
     def is_in_clear(self) -> bool:
         """Pipes between our own processes are nobody else's."""
@@ -100,7 +105,7 @@ class LocalPlace:
         Raises LoadError when a load process is lost, ServerError when the server does not
         let it prewarm.
         """
-        crew = Crew()
+        crew = Crew(self._interpreter)
         try:
             numbers = range(trial.case.processes)
             crew.start({number: pack(Order(trial, endpoint, number)) for number in numbers})

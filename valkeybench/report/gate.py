@@ -13,12 +13,15 @@ from valkeybench.report.document import (
     Column,
     Document,
     Heading,
+    KeyValues,
     Kind,
     Note,
     Paragraph,
     Table,
     Tone,
 )
+from valkeybench.report.labels import axes_labels
+from valkeybench.report.run import who
 from valkeybench.units import plural
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from valkeybench.analysis.verdict import Finding, Verdict
     from valkeybench.report.document import Block
+    from valkeybench.results.runfile import RunFile
 
 _JSON_VERSION = 1
 _WORDS = {Ruling.FAIL: "FAIL", Ruling.CANNOT_SAY: "can't say", Ruling.PASS: "pass"}
@@ -45,6 +49,47 @@ def gate_blocks(verdict: Verdict, names: Mapping[str, str], *, level: int = 1) -
     yield _table(verdict.findings, names)
     for note in verdict.notes:
         yield Paragraph(text=sentence(note), tone=Tone.QUIET, parted=True)
+
+
+def sides_document(
+    verdict: Verdict, names: Mapping[str, str], *, base: RunFile, new: RunFile, paths: Sequence[str]
+) -> Document:
+    """Make the report of two sides that took turns; `paths` are where they were kept."""
+    sides = [(name, f"{_side(run)} · {who(run)}") for name, run in (("base", base), ("new", new))]
+    blocks: list[Block] = [*gate_blocks(verdict, names)]
+    blocks.insert(1, KeyValues(pairs=tuple(sides)))
+    if paths:
+        blocks.append(KeyValues(pairs=tuple(("result", path) for path in paths)))
+    return Document(tuple(blocks))
+
+
+def _side(run: RunFile) -> str:
+    (label,) = axes_labels([run.cases[0].axes])
+    return label
+
+
+def noise_document(scatters: Sequence[tuple[str, str, str]], *, pairs: int, path: str) -> Document:
+    """Make the report of a calibration: metric, scatter of pairs, and what can be told from it."""
+    return Document(
+        (
+            Heading(text="What this machine can tell", level=1),
+            Table(
+                columns=(
+                    Column(title="metric", align=Align.LEFT),
+                    Column(title="scatter of pairs"),
+                    Column(title="can be told from nothing"),
+                ),
+                rows=tuple((Cell(one), Cell(two), Cell(three)) for one, two, three in scatters),
+                notes=(
+                    Note(
+                        f"From {plural(pairs, 'pair')} of runs of the same load, between which "
+                        "nothing changed. Gates of this load on this machine heed it."
+                    ),
+                ),
+            ),
+            KeyValues(pairs=(("kept in", path),)),
+        )
+    )
 
 
 def _headline(verdict: Verdict) -> Callout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from valkeybench import __version__
 from valkeybench.measurement.corroboration import corroborated
@@ -56,6 +56,8 @@ class Book:
     tls_provider: str | None = None
     tls_context: dict[str, int] | None = None
     connection_costs: Sequence[MeasuredCost] = ()
+    environment: dict[str, Any] = field(default_factory=read_environment)
+    """Of the machine, and of the Python the load runs in."""
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     _data_set: DataSet | None = None
     lost: list[RunWarning] = field(default_factory=list)
@@ -122,7 +124,7 @@ class Book:
             tool=Tool(version=__version__),
             created=self.created.isoformat(timespec="seconds"),
             status=status,
-            environment=read_environment()
+            environment=self.environment
             | {
                 "server": self._server(),
                 "tls_context": self.tls_context,
@@ -155,7 +157,7 @@ class Book:
         """Leave out who we are to the server: the URL goes without its user, and so do we."""
         server = self.scenario.server
         url = self.address if server.url else None
-        return replace(self.scenario, server=replace(server, url=url, username=None))
+        return replace(self.scenario, server=replace(server, url=url, username=None, binary=None))
 
 
 def _case_id(axes: dict[str, object], varied: tuple[str, ...]) -> str:

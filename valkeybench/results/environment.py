@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
@@ -112,3 +113,7 @@ def _lines(path: str) -> list[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
+
+
+if __name__ == "__main__":
+    print(json.dumps(read_environment()))  # noqa: T201 - for who asks another interpreter

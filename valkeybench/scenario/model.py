@@ -346,6 +346,8 @@ class ServerSettings:
     """The only version a server of ours speaks; None is 1.2 and 1.3."""
     mutual_tls: bool = False
     """Whether a server of ours asks its clients for a certificate."""
+    binary: str | None = None
+    """The program a server of ours is; None is the one that is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

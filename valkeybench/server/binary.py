@@ -23,16 +23,18 @@ _TLS_QUESTION = b"port 0\ntls-port 0\ntls-replication yes\nsave ''\n"
 _TLS_ANSWER = b"Failed to configure TLS"
 
 
-def find_server_binary() -> Path:
+def find_server_binary(asked: str | None = None) -> Path:
     """Find a server to run: the one asked for, else the one that came with us, else one on PATH.
 
-    Raises ServerError when the one asked for cannot be run, or there is none.
+    What is not asked for here may be by the environment. Raises ServerError when the one asked
+    for cannot be run, or there is none.
     """
-    if asked := os.environ.get(BINARY_VARIABLE):
+    who = BINARY_VARIABLE if asked is None else "server"
+    if asked := asked or os.environ.get(BINARY_VARIABLE):
         binary = Path(asked).expanduser().absolute()
         if not _is_program(binary):
             raise ServerError(
-                f"{BINARY_VARIABLE} names {binary}, which is not a program we may run",
+                f"{who} names {binary}, which is not a program we may run",
                 remedy="let it name a valkey-server or redis-server binary, or unset it",
             )
         return binary
@@ -45,15 +47,15 @@ def find_server_binary() -> Path:
     )
 
 
-def find_tls_binary() -> Path | None:
+def find_tls_binary(asked: str | None = None) -> Path | None:
     """Find a server that speaks TLS: the one we would run anyway, else one on PATH.
 
     None when there is none: one that was asked for gives way to no other, TLS or not, for
     what it does is what shall be measured. Raises ServerError like `find_server_binary`.
     """
-    asked = bool(os.environ.get(BINARY_VARIABLE))
-    others = () if asked else filter(_is_program, _installed_binaries())
-    candidates = (find_server_binary(), *others)
+    chosen = asked or os.environ.get(BINARY_VARIABLE)
+    others = () if chosen else filter(_is_program, _installed_binaries())
+    candidates = (find_server_binary(asked), *others)
     return next((binary for binary in candidates if speaks_tls(binary)), None)
 
 

@@ -76,13 +76,19 @@ def pick_cluster_port() -> int:
 
 @contextmanager
 def cluster_serving(
-    *, tls: TlsOffer | None = None, username: str | None = None, maxclients: int = 10_000
+    *,
+    tls: TlsOffer | None = None,
+    username: str | None = None,
+    maxclients: int = 10_000,
+    binary: str | None = None,
 ) -> Iterator[Serving]:
     """Run a private cluster while the context lasts, and give the ways to its first node.
 
     Raises what `embedded_cluster` raises.
     """
-    with embedded_cluster(tls=tls, username=username, maxclients=maxclients) as nodes:
+    with embedded_cluster(
+        tls=tls, username=username, maxclients=maxclients, binary=binary
+    ) as nodes:
         first = nodes[0]
         yield Serving(
             plain=first.endpoint,
@@ -97,6 +103,7 @@ def embedded_cluster(
     tls: TlsOffer | None = None,
     username: str | None = None,
     maxclients: int = 10_000,
+    binary: str | None = None,
     pick_port: Callable[[], int] = pick_cluster_port,
 ) -> Iterator[tuple[ClusterNode, ...]]:
     """Run a private cluster of three primaries on loopback while the context lasts.
@@ -108,7 +115,9 @@ def embedded_cluster(
     """
     check_wish(tls, username)
     wish = Wish(
-        binary=find_server_binary() if tls is None else (find_tls_binary() or _no_tls()),
+        binary=find_server_binary(binary)
+        if tls is None
+        else (find_tls_binary(binary) or _no_tls()),
         username=username,
         password=Secret(secrets.token_hex(24)),
         maxclients=maxclients,

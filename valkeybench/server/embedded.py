@@ -57,6 +57,7 @@ def embedded_serving(
     tls: TlsOffer | None = None,
     username: str | None = None,
     maxclients: int = 10_000,
+    binary: str | None = None,
     pick_port: Callable[[], int] = pick_free_port,
 ) -> Iterator[Serving]:
     """Run a private Valkey on loopback while the context lasts, plain and, on offer, over TLS.
@@ -65,14 +66,15 @@ def embedded_serving(
     certificates. With `username` only that user may come in, and may do everything. However we
     end, even killed, it ends too and leaves nothing behind. It raises its own limit of open
     files to what `maxclients` needs, as far as the hard limit allows; its INFO tells what it got.
-    Where no server with TLS can be found, a relay in front of the server does the TLS.
+    `binary` names the server to run. Where no server with TLS can be found, a relay in front of
+    the server does the TLS.
     Raises ServerError when it does not start, or has died before the context ended well;
     ScenarioError when the offer or the user name cannot be.
     """
     check_wish(tls, username)
-    native = find_tls_binary() if tls else None
+    native = find_tls_binary(binary) if tls else None
     wish = Wish(
-        binary=native or find_server_binary(),
+        binary=native or find_server_binary(binary),
         username=username,
         password=Secret(secrets.token_hex(24)),
         maxclients=maxclients,

@@ -93,6 +93,7 @@ def open_servers(
         tls=(offer or _offer(settings)) if True in tls else None,
         username=settings.username,
         maxclients=maxclients,
+        binary=settings.binary,
     ) as serving:
         yield replace(
             serving,

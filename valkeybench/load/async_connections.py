@@ -6,7 +6,6 @@ subclasses, and what they override is called only when a connection is opened or
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections import deque
 from functools import cache
@@ -202,7 +201,7 @@ class _Delayed(_Mixed):
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
         if not self._travelling:
-            await asyncio.sleep(self._ledger.rtt_seconds)
+            await self._ledger.travel()
         self._travelling = True
         await super().send_packed_command(*args, **kwargs)
 
@@ -212,7 +211,7 @@ class _Delayed(_Mixed):
 
     async def _travel(self, round_trips: int) -> None:
         try:
-            await asyncio.sleep(self._ledger.rtt_seconds * round_trips)
+            await self._ledger.travel(round_trips)
         except BaseException:
             # Half open and back in the pool, it would pass for introduced.
             await self.disconnect(nowait=True)

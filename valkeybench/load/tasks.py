@@ -11,11 +11,12 @@ from valkeybench.load.asking import drawn
 from valkeybench.load.async_asking import Tallied, make_asker, make_pool
 from valkeybench.load.async_pace import OnSchedule, Thinking
 from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
-from valkeybench.load.event_loops import loop_factory
+from valkeybench.load.event_loops import lateness_of_pauses, loop_factory
 from valkeybench.load.ledger import Shared, TaskLedger
 from valkeybench.load.loop_lag import LoopLag
 from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import Schedule
+from valkeybench.load.punctual import head_start_ns
 from valkeybench.measurement.recorder import COMMAND_ROW
 from valkeybench.plan.workload import has_batches
 from valkeybench.scenario.model import Think
@@ -49,8 +50,14 @@ class TasksDriver:
         self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
         self._runner = asyncio.Runner(
-            loop_factory=loop_factory(case.event_loop, punctual=_keeps_time(case))
+            loop_factory=loop_factory(
+                case.event_loop,
+                punctual=_keeps_time(case),
+                head_start_ns=head_start_ns() if case.rtt_ns else 0,
+            )
         )
+        if case.rtt_ns:
+            self._ledger.late_seconds = self._runner.run(lateness_of_pauses())
 
     def prewarm(self) -> None:
         """Open every connection of the pool before the load; raises what redis-py raises."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.ledger import OpeningNotes, Shared
 from valkeybench.load.pace import Schedule
+from valkeybench.load.punctual import head_start_ns
 from valkeybench.load.wire.failure import WireError
 from valkeybench.load.wire.handlers import Handler, Notebook, OnSchedule, Replies, Thinking
 from valkeybench.load.wire.loop import Loop, Task
@@ -57,7 +58,10 @@ class WireDriver:
         self._grace_ns = grace_ns
         self._shared = Shared()
         timeouts = [ns for ns in (case.socket_timeout_ns, case.connect_timeout_ns) if ns]
-        self._loop = Loop(least_patience_ns=min(timeouts, default=None))
+        self._loop = Loop(
+            least_patience_ns=min(timeouts, default=None),
+            head_start_ns=head_start_ns() if case.rtt_ns else 0,
+        )
         self._opener = Opener(case, endpoint, self._loop, self._shared)
         self._pool = _make_pool(trial, self._loop)
         self._seed = f"{trial.seed}/{process}"

@@ -12,8 +12,9 @@ from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.ledger import OpeningNotes, Shared
 from valkeybench.load.pace import Schedule
 from valkeybench.load.punctual import head_start_ns
+from valkeybench.load.tally import Replies
 from valkeybench.load.wire.failure import WireError
-from valkeybench.load.wire.handlers import Handler, Notebook, OnSchedule, Replies, Thinking
+from valkeybench.load.wire.handlers import Handler, Notebook, OnSchedule, Thinking
 from valkeybench.load.wire.loop import Loop, Task
 from valkeybench.load.wire.opening import Opener
 from valkeybench.load.wire.pool import FifoPool
@@ -174,7 +175,7 @@ class WireDriver:
             setup_refused=dict(self._shared.setup_refused),
             in_use=recorder.in_use,
             handlers=tuple(sorted(handler.completed for handler in handlers)),
-            replies=summed_replies([] if self._replies is None else [self._replies.tally]),
+            replies=summed_replies([] if self._replies is None else [self._replies]),
             series=recorder.series,
             cpu_ns=cost.cpu_ns,
             voluntary_switches=cost.voluntary_switches,

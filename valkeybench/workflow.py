@@ -23,6 +23,7 @@ from valkeybench.analysis.health import health
 from valkeybench.analysis.idling import idle_notes
 from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.analysis.notes import run_notes
+from valkeybench.analysis.observing import judge
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
@@ -38,10 +39,11 @@ from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.store import read_run, write_run
 from valkeybench.scenario.model import Pool
+from valkeybench.server.client_watch import watch_clients
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
-from valkeybench.server.session import open_watched
+from valkeybench.server.session import gone, open_servers, open_watched
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -51,9 +53,11 @@ if TYPE_CHECKING:
     from valkeybench.analysis.comparison import Rule
     from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
+    from valkeybench.analysis.observing import Findings, Wish
     from valkeybench.analysis.search import Answer, Goal
     from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
+    from valkeybench.measurement.looking import Pace
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.placing import Placing
     from valkeybench.measurement.reading import ServerFacts
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
+    from valkeybench.server.client_watch import LookWatcher
     from valkeybench.server.endpoint import Endpoint
     from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
@@ -302,6 +307,16 @@ def doctor(scenario: Scenario) -> list[Check]:
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
+def observe(scenario: Scenario, pace: Pace, wish: Wish, *, watcher: LookWatcher) -> Findings:
+    """Watch who uses the scenario's server, without any load, and judge what they would need.
+
+    Ctrl-C ends it early with what was seen. Raises ServerError when the server cannot be used
+    or does not let us look, ScenarioError when it has more clients than shall be listed.
+    """
+    with open_servers(scenario.server, maxclients_needed=0, tls=scenario.axes.tls) as serving:
+        return judge(watch_clients(serving.endpoint(), pace, watcher), wish)
+
+
 @dataclass(frozen=True, slots=True)
 class _Bench:
     """Where a trial is run: the servers, who asks them about themselves, and the place."""
@@ -344,25 +359,12 @@ def _run_trials(
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
+                return "failed", gone(bench.serving.endpoint(), bench.sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
     return "complete" if lost is None else "failed", lost
-
-
-def _gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
-    who = f"the server at {endpoint.address}"
-    if endpoint.nodes:
-        who = f"a node of the cluster at {endpoint.address}"
-        try:
-            sampler.read()
-        except ServerError as error:
-            who += f" ({error.message})"
-    return ServerError(
-        f"{who} went away during the run", remedy="what was measured until then is kept"
-    )
 
 
 def _run_trial(

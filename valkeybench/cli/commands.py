@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli import observe_options
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
 from valkeybench.scenario.field import Panel
@@ -42,6 +43,7 @@ Examples:
   valkeybench compare run.json --by pool         with a pool, against without
   valkeybench compare run.json --by tls --metric connect.p50 --metric tls.p50
 """
+
 
 _Output = Annotated[
     Path | None,
@@ -164,6 +166,38 @@ def size_command(
         )
         code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
         raise typer.Exit(code)
+
+
+@commands.command("observe", epilog=observe_options.EXAMPLES)
+@takes_flags(Panel.SERVER, Panel.TLS)
+def observe_command(
+    *,
+    lasts: observe_options.Lasts = "60s",
+    interval: observe_options.Interval = "1s",
+    lookback: observe_options.Lookback = "24h",
+    headroom: observe_options.Headroom = "25%",
+    max_clients: observe_options.MaxClients = 100_000,
+    output: observe_options.Output = None,
+    as_json: observe_options.AsJson = False,
+    quiet: observe_options.Quiet = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Watch a server in use: who holds connections, and who needs them.
+
+    Nothing is written and no load sent: it looks at CLIENT LIST and INFO now and then.
+    That takes at most 1 % of a core of the server.
+    """
+    with ending_well():
+        from valkeybench.cli.observe import Wishes, observe  # noqa: PLC0415 - as above
+
+        wishes = Wishes(
+            lasts=lasts,
+            interval=interval,
+            lookback=lookback,
+            headroom=headroom,
+            max_clients=max_clients,
+        )
+        raise typer.Exit(observe(flags, wishes, output=output, as_json=as_json, quiet=quiet))
 
 
 @commands.command("compare", epilog=_COMPARE_EXAMPLES)

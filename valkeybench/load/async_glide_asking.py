@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ class AsyncMultiplexed:
             return send([*command])
 
         async def ask_from_afar(*command: str) -> Any:
-            await asyncio.sleep(ledger.rtt_seconds)
+            await ledger.travel()
             return await send([*command])
 
         self._is_afar = bool(case.rtt_ns)
@@ -77,5 +76,5 @@ class AsyncMultiplexed:
         self._ledger.notes.construct += clock() - begun
         self.lease.opened = True
         if self._is_afar:
-            await asyncio.sleep(self._ledger.rtt_seconds)
+            await self._ledger.travel()
         return await self._client.exec(together, raise_on_error=True)

@@ -41,7 +41,7 @@ from valkeybench.scenario.model import Pool
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
-from valkeybench.server.session import open_watched
+from valkeybench.server.session import gone_away, open_watched
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -125,6 +125,16 @@ def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: Search
     return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
 
 
+def fleet(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+    """Measure what a fleet is planned with: a storm of connections, and what each costs.
+
+    It is a run like any other, but what connections cost is always looked at. Raises what
+    `run` raises.
+    """
+    plan = make_plan(scenario, key_prefix=_prefix())
+    return _measure(scenario, plan, _Planned(wants_costs=True), output=output, watcher=watcher)
+
+
 def compare(
     paths: Sequence[Path], *, rules: Sequence[Rule], by: Sequence[str], even_if_different: bool
 ) -> RunComparison:
@@ -159,6 +169,9 @@ def _prefix() -> str:
 class _Course(Protocol):
     """Which trials are run, and what is recommended after them."""
 
+    wants_costs: bool
+    """Whether what a connection costs is looked at however short the load is."""
+
     def trials(self, book: Book) -> Iterable[Trial]:
         """Give the trials; each is entered in the book before the next is asked for."""
 
@@ -168,6 +181,9 @@ class _Course(Protocol):
 
 class _Planned:
     """Every trial of the plan, whatever is seen."""
+
+    def __init__(self, *, wants_costs: bool = False) -> None:
+        self.wants_costs = wants_costs
 
     def trials(self, book: Book) -> Iterable[Trial]:
         return book.plan.trials
@@ -181,6 +197,7 @@ class _Search:
 
     def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
         self._goal, self._watcher = goal, watcher
+        self.wants_costs = False
         self._tried: list[Tried] = []
         self._answer: Answer | None = None
 
@@ -244,7 +261,7 @@ def _measure(
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-                connection_costs=connection_costs(serving, facts, plan),
+                connection_costs=connection_costs(serving, facts, plan, always=course.wants_costs),
             )
             with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)
@@ -344,25 +361,12 @@ def _run_trials(
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
+                return "failed", gone_away(bench.serving.endpoint(), bench.sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
     return "complete" if lost is None else "failed", lost
-
-
-def _gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
-    who = f"the server at {endpoint.address}"
-    if endpoint.nodes:
-        who = f"a node of the cluster at {endpoint.address}"
-        try:
-            sampler.read()
-        except ServerError as error:
-            who += f" ({error.message})"
-    return ServerError(
-        f"{who} went away during the run", remedy="what was measured until then is kept"
-    )
 
 
 def _run_trial(

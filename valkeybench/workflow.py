@@ -130,6 +130,16 @@ def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: Search
     return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
 
 
+def fleet(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+    """Measure what a fleet is planned with: a storm of connections, and what each costs.
+
+    It is a run like any other, but what connections cost is always looked at. Raises what
+    `run` raises.
+    """
+    plan = make_plan(scenario, key_prefix=_prefix())
+    return _measure(scenario, plan, _Planned(wants_costs=True), output=output, watcher=watcher)
+
+
 def compare(
     paths: Sequence[Path], *, rules: Sequence[Rule], by: Sequence[str], even_if_different: bool
 ) -> RunComparison:
@@ -164,6 +174,9 @@ def _prefix() -> str:
 class _Course(Protocol):
     """Which trials are run, and what is recommended after them."""
 
+    wants_costs: bool
+    """Whether what a connection costs is looked at however short the load is."""
+
     def trials(self, book: Book) -> Iterable[Trial]:
         """Give the trials; each is entered in the book before the next is asked for."""
 
@@ -173,6 +186,9 @@ class _Course(Protocol):
 
 class _Planned:
     """Every trial of the plan, whatever is seen."""
+
+    def __init__(self, *, wants_costs: bool = False) -> None:
+        self.wants_costs = wants_costs
 
     def trials(self, book: Book) -> Iterable[Trial]:
         return book.plan.trials
@@ -186,6 +202,7 @@ class _Search:
 
     def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
         self._goal, self._watcher = goal, watcher
+        self.wants_costs = False
         self._tried: list[Tried] = []
         self._answer: Answer | None = None
 
@@ -249,7 +266,7 @@ def _measure(
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-                connection_costs=connection_costs(serving, facts, plan),
+                connection_costs=connection_costs(serving, facts, plan, always=course.wants_costs),
             )
             with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)

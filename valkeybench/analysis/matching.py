@@ -43,7 +43,7 @@ def match_runs(
     """
     pairs: list[Matched] = []
     for case in new:
-        partners = [other for other in base if _agree(other.axes, case.axes, by)]
+        partners = [other for other in base if agree(other.axes, case.axes, by)]
         exact = [other for other in partners if other.axes == case.axes]
         partners = exact[:1] if exact else partners
         if len(partners) > 1:
@@ -71,7 +71,7 @@ def match_within(cases: Sequence[CaseRecord], *, by: Collection[str]) -> Matchin
     """
     groups: list[list[CaseRecord]] = []
     for case in cases:
-        home = next((group for group in groups if _agree(group[0].axes, case.axes, by)), None)
+        home = next((group for group in groups if agree(group[0].axes, case.axes, by)), None)
         if home is None:
             groups.append([case])
         else:
@@ -97,7 +97,7 @@ def match_within(cases: Sequence[CaseRecord], *, by: Collection[str]) -> Matchin
     return Matching(pairs=tuple(pairs), only_base=tuple(g[0] for g in groups if len(g) == 1))
 
 
-def _agree(one: Axes, other: Axes, by: Collection[str]) -> bool:
+def agree(one: Axes, other: Axes, by: Collection[str]) -> bool:
     """Tell whether two cases agree on all axes both know, those in `by` not looked at.
 
     With `by`, what means nothing for one of them (a pool's size, without a pool) does not set

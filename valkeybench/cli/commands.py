@@ -20,6 +20,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_LOAD_PANELS = tuple(panel for panel in Panel if panel is not Panel.LIMITS)
 _GOAL, _OUTPUT = "What is looked for", "Output"
 _EXAMPLES = """\b
 Examples:
@@ -36,6 +37,13 @@ Examples:
   valkeybench size size-web --slo 'response.p99 < 5ms'
   valkeybench size -c 50 --confidence certified --growth 1.5x
   valkeybench size --pool raising -c 20         which size never raises?
+"""
+
+_GATE_EXAMPLES = """\b
+Examples:
+  valkeybench gate run.json --fail-if 'response.p99[pool=blocking] > 5ms' --fail-if 'failed > 0'
+  valkeybench gate run.json --fail-if 'command.p50[tls=on] / command.p50[tls=off] > 1.5'
+  valkeybench gate run.json --baseline last-week.json --junit gate.xml --markdown gate.md
 """
 
 _COMPARE_EXAMPLES = """\b
@@ -79,6 +87,15 @@ _Quiet = Annotated[
     ),
 ]
 
+_Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="Compare this one, such as connect.p50 (repeatable), instead of the usual ones.",
+    ),
+]
+
 
 @commands.command("run", epilog=_EXAMPLES)
 @takes_flags(*Panel, examples=True)
@@ -119,7 +136,7 @@ _Slo = Annotated[
 
 
 @commands.command("size", epilog=_SIZE_EXAMPLES)
-@takes_flags(*Panel, examples=True)
+@takes_flags(*_LOAD_PANELS, examples=True)
 def size_command(
     scenario: Annotated[
         str | None,
@@ -222,14 +239,7 @@ def compare_command(
             "of two that were measured with different values of it.",
         ),
     ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="METRIC",
-            help="Compare this one, such as connect.p50 (repeatable), instead of the usual ones.",
-        ),
-    ] = None,
+    metric: _Metric = None,
     even_if_different: Annotated[
         bool,
         typer.Option("--even-if-different", help="Compare runs of different machines or loads."),
@@ -252,6 +262,64 @@ def compare_command(
             metrics=metric or [],
             even_if_different=even_if_different,
             as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+@commands.command("gate", epilog=_GATE_EXAMPLES)
+def gate_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `run` wrote.")],
+    *,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="LIMIT",
+            help="What must not be so (repeatable). [dim]Default: the scenario's own[/dim]",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", metavar="FILE", help="Warn of what got worse since this run was kept."
+        ),
+    ] = None,
+    fail_on_baseline: Annotated[
+        bool, typer.Option("--fail-on-baseline", help="Fail on it, rather than warn.")
+    ] = False,
+    even_if_different: Annotated[
+        bool,
+        typer.Option("--even-if-different", help="Use a baseline that does not fit the run."),
+    ] = False,
+    metric: _Metric = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write JUnit XML, a test for each limit."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write Markdown.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the verdict to standard output as JSON.")
+    ] = False,
+) -> None:
+    """Give a verdict for CI.
+
+    Exit code 0: pass; 10: fail; 11: can't say. In a job of GitHub's it also writes
+    annotations and the job summary.
+    """
+    with ending_well():
+        from valkeybench.cli.gate import Against, gate_run  # noqa: PLC0415 - heavy
+        from valkeybench.cli.verdicts import Outlets  # noqa: PLC0415 - as above
+
+        outlets = Outlets(junit=junit, markdown=markdown, as_json=as_json)
+        against = None
+        if baseline is not None:
+            against = Against(
+                path=baseline, fails=fail_on_baseline, even_if_different=even_if_different
+            )
+        code = gate_run(
+            run, fail_if=fail_if or [], against=against, metrics=metric or [], outlets=outlets
         )
         raise typer.Exit(code)
 

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 from valkeybench import workflow
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
+from valkeybench.cli.gate import limits_of
 from valkeybench.cli.progress import make_progress
+from valkeybench.cli.verdicts import code_of
 from valkeybench.errors import ExitCode
 from valkeybench.report.advice import recommendation_callouts
 from valkeybench.report.document import Document
+from valkeybench.report.gate import gate_blocks
+from valkeybench.report.labels import labels
 from valkeybench.report.run import run_document
 from valkeybench.results.store import default_path, place_for
 from valkeybench.scenario.library import find_scenario, read_text
@@ -35,6 +39,7 @@ def run(
 ) -> ExitCode:
     """Measure and report; give the exit code."""
     scenario = load_scenario(word, flags)
+    limits = limits_of(scenario)
     path = output
     if path is None and not as_json:
         path = default_path(scenario.name, datetime.now(UTC))
@@ -51,8 +56,13 @@ def run(
         document = run_document(
             outcome.run, path=None if path is None else str(path), login=_login(scenario, flags)
         )
+    verdict = workflow.gate(outcome.run, limits) if limits else None
+    if verdict is not None:
+        blocks = gate_blocks(verdict, labels(outcome.run.cases), level=2)
+        document = Document((*document.blocks, *blocks))
     show(document, on_stderr=as_json)
-    return exit_code(outcome)
+    stopped = exit_code(outcome)
+    return stopped if stopped or verdict is None else code_of(verdict)
 
 
 def load_scenario(word: str | None, flags: Flags) -> Scenario:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NOT_FOR_SIZE = {
     "max_conn": ("--max-conn", "that is what size finds", "to limit it, use --cap"),
+    "fail_if": ("--fail-if", "is for runs and gates", "say what is good enough with --slo"),
     "repeats": ("--repeats", "size decides how often it tries", "see --confidence"),
 }
 

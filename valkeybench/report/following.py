@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.report.document import Command
 from valkeybench.report.labels import POOL_AXES, pool_of
+from valkeybench.scenario.field import Panel
 from valkeybench.scenario.fields import FLAGGED
 from valkeybench.scenario.model import Client, Pool, Scenario, plain
 from valkeybench.units import compact_duration
@@ -87,7 +88,7 @@ def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:
     """Write the flags for everything that was asked for and is not the default, pools left out.
 
     All that a scenario can hold has a flag, but for its title, its description and whether
-    replies are tallied: none of which is part of the load.
+    replies are tallied: none of which is part of the load, as limits are not.
     """
     usual = plain(Scenario())
     words: list[str] = []
@@ -95,6 +96,8 @@ def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:
     for field in FLAGGED:
         name = field.target.removeprefix("axes.")
         if name in POOL_AXES or field.target in said or (section and field.section != section):
+            continue
+        if field.panel is Panel.LIMITS:
             continue
         value = _at(run.scenario, field.target)
         if value not in (None, [], _at(usual, field.target)):

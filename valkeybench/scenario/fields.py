@@ -53,6 +53,12 @@ _TOP_FIELDS = (
         help="Repeats the same draws and order.", flags=("--seed",), panel=Panel.MEASURING,
         default="1",
     ),
+    Field(
+        section="", key="fail_if", target="fail_if", kind=kinds.text("LIMIT"),
+        help="Exit with 10 if this is so, with 11 if it can't be told: 'response.p99 > 5ms', "
+        "'failed > 0', 'command.p50[tls=on] / command.p50[tls=off] > 1.5'.",
+        flags=("--fail-if",), many=True, panel=Panel.LIMITS,
+    ),
 )  # fmt: skip
 
 _LOAD_FIELDS = (

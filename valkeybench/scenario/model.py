@@ -352,6 +352,8 @@ class Scenario:
     pin: str = "none"
     place: str = LOCAL
     """Where load processes run: on this machine, or the address of a Dask scheduler."""
+    fail_if: tuple[str, ...] = ()
+    """Limits, as written, of which none may be true of the run."""
     server: ServerSettings = field(default_factory=ServerSettings)
     axes: Axes = field(default_factory=Axes)
 

@@ -5,6 +5,10 @@ and the handler is free, `held` when a connection is in hand, right before the r
 written, `replied` when the reply has been read and found whole and the connection is about to
 be given back, `done` when it has been. Time that a reply waited in the kernel because the loop
 was busy with others is part of `command`, as it is in any client.
+
+A handler that is done begins on its next command in the next turn of the loop. So the loop hears
+all replies that have come before it asks again: none of them waits for requests of others to be
+written, and the server is given its work in one go, and woken for it once.
 """
 
 from __future__ import annotations
@@ -162,6 +166,7 @@ class Handler(Taker):
         size = 0 if pool is None else pool.size
         give = Connection.close if pool is None else pool.give
         rows, pack, is_whole = self._notebook.commands, COMMAND_ROW.pack, Glance().is_whole
+        next_turn = self._loop.soon
         done = clock()
         for request in self._requests:
             self.due = begun = clock()
@@ -196,19 +201,18 @@ class Handler(Taker):
                 give(connection)
             except (WireError, OSError) as error:
                 done = self._fail(begun, seen, connection, error)
-                yield  # who fails at once must not keep others from their turn
-                continue
-            if special and self._replies is not None:
-                self._replies.count(self.reply)
-            done = clock()
-            if opens <= done < closes:
-                self.completed += 1
-                if special and isinstance(request, Together):
-                    self.batched += request.commands - 1
-            if notes.connections:
-                self._note_opened(begun, held, replied, done, seen)
             else:
-                rows += pack(self.due, begun, held, replied, done, seen)
+                done = clock()
+                if opens <= done < closes:
+                    self.completed += 1
+                if notes.connections:
+                    self._note_opened(begun, held, replied, done, seen)
+                else:
+                    rows += pack(self.due, begun, held, replied, done, seen)
+                if special:
+                    self._look_into(request, done)
+            next_turn(resume)
+            yield
         yield from self._loop.end(self)
 
     def _exchange(self, connection: Connection, request: bytes) -> Steps:
@@ -223,6 +227,13 @@ class Handler(Taker):
             self.reply = replies[-1] if request.transaction else cast("list[object]", replies)
         else:
             self.reply = yield from connection.read_rest(None)
+
+    def _look_into(self, request: bytes, done: int) -> None:
+        """Count the reply, and the commands of a batch beyond the first."""
+        if self._replies is not None:
+            self._replies.count(self.reply)
+        if isinstance(request, Together) and self._window.opens <= done < self._window.closes:
+            self.batched += request.commands - 1
 
     def _wait_until_due(self, done: int) -> Beginning:
         """Wait until the next command is due or the window closes; give the instant it is."""
@@ -268,7 +279,7 @@ class Handler(Taker):
     ) -> int:
         """Note a failure; a connection is as good as before only if the server said what is wrong.
 
-        Gives the instant the handler was done with it, and has it resumed in the next turn.
+        Gives the instant the handler was done with it.
         """
         self.since = 0
         pool = self._pool
@@ -283,7 +294,6 @@ class Handler(Taker):
         what = self._notes.take()[len(OPENING) :]
         row = (self.due, begun, done, seen, _KIND_NUMBER[failure_kind(error)], *what)
         self._notebook.failed += FAILED_ROW.pack(*row)
-        self._loop.soon(self.resume)
         return done
 
     def _note_opened(self, begun: int, held: int, replied: int, done: int, seen: int) -> None:

@@ -175,9 +175,9 @@ def test_who_is_answered_asks_again_when_all_others_were_heard(
     usual = {"concurrency": 30, "max_connections": 30, "handshake": Handshake.MINIMAL}
     case = wire(**usual, protocol=2, **changes)
     with fake_server() as server:
-        drive_here(make_trial(case, lasts_ns=100 * MILLISECOND), server.endpoint)
+        drive_here(make_trial(case), server.endpoint)
     turns = "".join(doings).split("|")
-    assert 2 * 30 < sum(turn.count("H") for turn in turns)
+    assert "H" in doings
     assert [] == [turn for turn in turns if "SH" in turn]
 
 

@@ -27,6 +27,7 @@ from valkeybench.results.store import write_run
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
+from valkeybench.server.session import gone
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Bench:
     serving: Serving
     sampler: Watching
     where: Place
+    about: Mapping[str, Any] | None = None
+    """What the Python says of itself that the load runs in, where that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +122,11 @@ def stand_up(
     bench: Bench,
     *,
     watcher: Watcher,
-    environment: Mapping[str, Any] | None = None,
+    wants_costs: bool = False,
 ) -> Iterator[Stand]:
     """Check that a plan can be run and put its keys in place, for as long as this lasts.
 
-    `environment` is that of the Python the load runs in, where it is not ours. Raises
+    With `wants_costs` what a connection costs is found out even for a short plan. Raises
     ScenarioError and ServerError when it cannot be.
     """
     serving, sampler = bench.serving, bench.sampler
@@ -140,8 +143,8 @@ def stand_up(
         provider=endpoint.provider,
         tls_provider=serving.tls_provider,
         tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-        connection_costs=connection_costs(serving, facts, plan),
-        environment=read_environment() | dict(environment or {}),
+        connection_costs=connection_costs(serving, facts, plan, always=wants_costs),
+        environment=read_environment() | dict(bench.about or {}),
     )
     with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
         book.note_data_set(keyspace.loaded)
@@ -178,25 +181,12 @@ def run_trials(
                 write_run(book.run_file("interrupted"), output)
             watcher.trial_done(trial, record)
             if watch.lost:
-                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
+                return "failed", gone(bench.serving.endpoint(), bench.sampler)
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
         return "interrupted", None
     return "complete" if lost is None else "failed", lost
-
-
-def _gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
-    who = f"the server at {endpoint.address}"
-    if endpoint.nodes:
-        who = f"a node of the cluster at {endpoint.address}"
-        try:
-            sampler.read()
-        except ServerError as error:
-            who += f" ({error.message})"
-    return ServerError(
-        f"{who} went away during the run", remedy="what was measured until then is kept"
-    )
 
 
 def _run_trial(

@@ -160,10 +160,8 @@ def _stand_up(sides: Sequence[Side], stack: ExitStack, watcher: Watcher) -> list
             opened = stack.enter_context(_opened(scenario.server, sides, plans))
             servers.append((scenario.server, opened))
         serving, sampler = opened
-        bench = Bench(_one_way(serving, tls=plan.cases[0].tls), sampler, where)
-        stand = stack.enter_context(
-            stand_up(scenario, plan, bench, watcher=watcher, environment=interpreter.about)
-        )
+        bench = Bench(_one_way(serving, tls=plan.cases[0].tls), sampler, where, interpreter.about)
+        stand = stack.enter_context(stand_up(scenario, plan, bench, watcher=watcher))
         found.append(_Standing(side=side, stand=stand))
     return found
 

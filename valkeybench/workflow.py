@@ -26,6 +26,7 @@ from valkeybench.analysis.noise import (
     heed,
     learned_scatter,
 )
+from valkeybench.analysis.observing import judge
 from valkeybench.analysis.regression import apart, verdict_of
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
@@ -37,7 +38,8 @@ from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.noisefile import Floor
 from valkeybench.results.store import read_run, write_run
 from valkeybench.scenario.model import Pool
-from valkeybench.server.session import open_watched
+from valkeybench.server.client_watch import watch_clients
+from valkeybench.server.session import open_servers, open_watched
 from valkeybench.trials import Bench, Watcher, run_trials, stand_up
 from valkeybench.turns import take_turns
 
@@ -50,14 +52,17 @@ if TYPE_CHECKING:
     from valkeybench.analysis.fitness import Check
     from valkeybench.analysis.limits import Limit
     from valkeybench.analysis.noise import Asked
+    from valkeybench.analysis.observing import Findings, Wish
     from valkeybench.analysis.search import Answer, Goal
     from valkeybench.analysis.verdict import Verdict
+    from valkeybench.measurement.looking import Pace
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Book, Status
     from valkeybench.results.noisefile import NoiseFile
     from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile
     from valkeybench.scenario.model import Scenario
+    from valkeybench.server.client_watch import LookWatcher
     from valkeybench.turns import Side, Turned, TurnsWatcher
 
 
@@ -102,6 +107,16 @@ def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: Search
     pools = (goal.pool, Pool.FAIR) if goal.pool is Pool.BLOCKING else (goal.pool,)
     asked = replace(scenario, axes=replace(scenario.axes, pool=pools, max_connections=goal.grid))
     return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
+
+
+def fleet(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+    """Measure what a fleet is planned with: a storm of connections, and what each costs.
+
+    It is a run like any other, but what connections cost is always looked at. Raises what
+    `run` raises.
+    """
+    plan = make_plan(scenario, key_prefix=_prefix())
+    return _measure(scenario, plan, _Planned(wants_costs=True), output=output, watcher=watcher)
 
 
 def compare(
@@ -230,6 +245,9 @@ def _prefix() -> str:
 class _Course(Protocol):
     """Which trials are run, and what is recommended after them."""
 
+    wants_costs: bool
+    """Whether what a connection costs is looked at however short the load is."""
+
     def trials(self, book: Book) -> Iterable[Trial]:
         """Give the trials; each is entered in the book before the next is asked for."""
 
@@ -239,6 +257,9 @@ class _Course(Protocol):
 
 class _Planned:
     """Every trial of the plan, whatever is seen."""
+
+    def __init__(self, *, wants_costs: bool = False) -> None:
+        self.wants_costs = wants_costs
 
     def trials(self, book: Book) -> Iterable[Trial]:
         return book.plan.trials
@@ -252,6 +273,7 @@ class _Search:
 
     def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
         self._goal, self._watcher = goal, watcher
+        self.wants_costs = False
         self._tried: list[Tried] = []
         self._answer: Answer | None = None
 
@@ -300,7 +322,13 @@ def _measure(
             open_watched(
                 scenario.server, maxclients_needed=plan.most_connections, tls=scenario.axes.tls
             ) as (serving, sampler),
-            stand_up(scenario, plan, Bench(serving, sampler, where), watcher=watcher) as stand,
+            stand_up(
+                scenario,
+                plan,
+                Bench(serving, sampler, where),
+                watcher=watcher,
+                wants_costs=course.wants_costs,
+            ) as stand,
         ):
             status, stopped_by = run_trials(stand, course.trials(stand.book), output, watcher)
     except ServerError as error:
@@ -326,3 +354,13 @@ def doctor(scenario: Scenario) -> list[Check]:
     except ServerError as error:
         server = error
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
+
+
+def observe(scenario: Scenario, pace: Pace, wish: Wish, *, watcher: LookWatcher) -> Findings:
+    """Watch who uses the scenario's server, without any load, and judge what they would need.
+
+    Ctrl-C ends it early with what was seen. Raises ServerError when the server cannot be used
+    or does not let us look, ScenarioError when it has more clients than shall be listed.
+    """
+    with open_servers(scenario.server, maxclients_needed=0, tls=scenario.axes.tls) as serving:
+        return judge(watch_clients(serving.endpoint(), pace, watcher), wish)

@@ -11,8 +11,9 @@ import redis
 from valkeybench.errors import ServerError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.scenario.commands import READS, Holds
-from valkeybench.scenario.model import Axes, Scenario, Values
+from valkeybench.scenario.model import Axes, Scenario
 from valkeybench.scenario.secret import Secret
+from valkeybench.scenario.values import Values
 
 if TYPE_CHECKING:
     from tests.load.loads import AnyClient

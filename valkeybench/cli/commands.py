@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli import observe_options
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
 from valkeybench.cli.judging import judging
 from valkeybench.scenario.field import Panel
+from valkeybench.scenario.fleet import FLEET_FIELDS
 
 commands = typer.Typer(
     rich_markup_mode="rich",
@@ -35,6 +37,14 @@ Examples:
   valkeybench size size-web --slo 'response.p99 < 5ms'
   valkeybench size -c 50 --confidence certified --growth 1.5x
   valkeybench size --pool raising -c 20         which size never raises?
+"""
+
+_FLEET_EXAMPLES = """\b
+Examples:
+  valkeybench fleet results/mine.json --processes 40 --pods 25
+  valkeybench fleet results/mine.json --processes 40 --pods 25 --measure    what the run lacks
+  valkeybench fleet results/mine.json --processes 8 --maxclients 20000 --server-memory 8GiB
+  valkeybench fleet results/mine.json --processes 8 --tls on --handshakes-per-second 477
 """
 
 _Output = Annotated[
@@ -157,6 +167,98 @@ def size_command(
             slo=slo or [], confidence=confidence, headroom=headroom, growth=growth, cap=cap
         )
         code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
+        raise typer.Exit(code)
+
+
+@commands.command("observe", epilog=observe_options.EXAMPLES)
+@takes_flags(Panel.SERVER, Panel.TLS)
+def observe_command(
+    *,
+    lasts: observe_options.Lasts = "60s",
+    interval: observe_options.Interval = "1s",
+    lookback: observe_options.Lookback = "24h",
+    headroom: observe_options.Headroom = "25%",
+    max_clients: observe_options.MaxClients = 100_000,
+    output: observe_options.Output = None,
+    as_json: observe_options.AsJson = False,
+    quiet: observe_options.Quiet = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Watch a server in use: who holds connections, and who needs them.
+
+    Nothing is written and no load sent: it looks at CLIENT LIST and INFO now and then.
+    That takes at most 1 % of a core of the server.
+    """
+    with ending_well():
+        from valkeybench.cli.observe import Wishes, observe  # noqa: PLC0415 - as above
+
+        wishes = Wishes(
+            lasts=lasts,
+            interval=interval,
+            lookback=lookback,
+            headroom=headroom,
+            max_clients=max_clients,
+        )
+        raise typer.Exit(observe(flags, wishes, output=output, as_json=as_json, quiet=quiet))
+
+
+@commands.command("fleet", epilog=_FLEET_EXAMPLES)
+@takes_flags(Panel.SERVER, Panel.TLS, own=FLEET_FIELDS)
+def fleet_command(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="A file that `valkeybench run` or `size` wrote: one process's load."
+        ),
+    ] = None,
+    *,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            rich_help_panel=_OUTPUT,
+            help="Measure what the run lacks, in half a minute: handshakes per second and what a "
+            "connection costs, plain and over TLS, on a private server or the one --url names. "
+            "Keeps that run, too.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=_OUTPUT,
+            help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            rich_help_panel=_OUTPUT,
+            help="Write the plan to standard output, everything else to standard error.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the verdict."
+        ),
+    ] = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
+
+    A run says what one process needs and does; this says what processes × pods of them are to
+    the server: now, during a deploy, after a failover, and when all reconnect at once. Every
+    number comes with its formula, every input can be given by hand, and what is not known is
+    said. A plan is no test: the exit code is 0 also when the fleet does not fit.
+    """
+    with ending_well():
+        from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
+
+        code = fleet(run, flags, measure=measure, output=output, as_json=as_json, quiet=quiet)
         raise typer.Exit(code)
 
 

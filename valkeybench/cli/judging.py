@@ -10,7 +10,11 @@ import typer
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
 
-judging = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
+judging = typer.Typer(
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 _SIDES, _RUN, _OUTPUT = "Two sides that take turns", "A run that was kept", "Output"
 

@@ -24,7 +24,8 @@ from valkeybench.scenario.model import Case, Handshake, Pool
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from valkeybench.scenario.model import Scenario, Values
+    from valkeybench.scenario.model import Scenario
+    from valkeybench.scenario.values import Values
     from valkeybench.server.endpoint import Endpoint
 
     AnyClient = redis.Redis | redis.RedisCluster

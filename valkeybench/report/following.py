@@ -11,7 +11,7 @@ from valkeybench.report.document import Command
 from valkeybench.report.labels import POOL_AXES, pool_of
 from valkeybench.scenario.field import Panel
 from valkeybench.scenario.fields import FLAGGED
-from valkeybench.scenario.model import Pool, Scenario, plain
+from valkeybench.scenario.model import Client, Pool, Scenario, plain
 from valkeybench.units import compact_duration
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def next_command(run: RunFile, login: Sequence[str] = ()) -> Command:
     """
     pools = {pool_of(case.axes) for case in run.cases}
     sizes = {size for case in run.cases if (size := _whole(case.axes, "max_connections"))}
+    if pools == {Pool.MULTIPLEXED}:
+        purpose = "To see what pools do beside one connection for all, on the same load:"
+        return _again(_with_redis_py(run), login, {_most_handlers(run)}, purpose)
     recommended = {each.max_connections for each in run.recommendations if each.max_connections}
     if len(recommended) == 1 and not recommended <= sizes:
         tried = recommended | {each.minimum for each in run.recommendations if each.minimum}
@@ -71,6 +74,14 @@ def _again(
         purpose = f"{purpose.removesuffix(':')} (with user and password as before):"
     words = ("valkeybench", "run", *kept, "--pool", pools, "--max-conn", listed)
     return Command(words=words, purpose=purpose)
+
+
+def _with_redis_py(run: RunFile) -> RunFile:
+    """Give the run as if redis-py had been asked for as well."""
+    axes = run.scenario.get("axes")
+    clients = {"client": [Client.REDIS_PY.value, Client.VALKEY_GLIDE.value]}
+    asked = {**run.scenario, "axes": (axes if isinstance(axes, dict) else {}) | clients}
+    return run.model_copy(update={"scenario": asked})
 
 
 def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:

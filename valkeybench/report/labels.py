@@ -119,6 +119,7 @@ def _words() -> dict[str, Callable[[object], str]]:
         "rtt_ns": lambda ns: f"emulated rtt {short_duration(_number(ns))}" if ns else "rtt 0",
         "arrivals": lambda kind: f"{kind} arrivals",
         "think": lambda think: "by schedule" if think is None else f"think {think}",
+        "client": str,
         "clients": lambda kind: f"{kind} clients",
         "value_size": lambda size: f"{_size(size)} values",
         "pipeline": lambda n: "single commands" if n == 1 else f"pipelines of {n}",

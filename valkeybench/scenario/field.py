@@ -52,7 +52,7 @@ class Field:
     flags: tuple[str, ...] = ()
     axis: bool = False
     many: bool = False
-    panel: Panel = Panel.LOAD
+    panel: StrEnum = Panel.LOAD
     default: str = ""
 
     @property

@@ -162,7 +162,8 @@ _CLIENT_FIELDS = (
     _axis(
         "pool", kinds.choice(Pool, "pool policy"),
         "none: a connection per command; raising: ConnectionPool; blocking: "
-        "BlockingConnectionPool; fair: the same, first come first served (asyncio: a semaphore).",
+        "BlockingConnectionPool; fair: the same, first come first served (asyncio: a semaphore); "
+        "multiplexed: one connection for all, which is what valkey-glide has.",
         "--pool", section="client", panel=Panel.POOL, default="none,blocking",
     ),
     _axis(
@@ -178,12 +179,13 @@ _CLIENT_FIELDS = (
     ),
     _axis(
         "client", kinds.choice(Client, "client library"),
-        "Whose pools: redis-py, or valkey-py (an extra; with threads only).",
+        "redis-py; or extras: valkey-py, whose pools are like it, and valkey-glide, which has none "
+        "but one connection for all handlers.",
         "--client", section="client", panel=Panel.CLIENT, default="redis-py",
     ),
     _axis(
         "driver", kinds.choice(Driver, "driver"),
-        "threads: redis-py in threads; asyncio: redis.asyncio, in tasks on an event loop; "
+        "threads: the client in threads; asyncio: its asyncio side, in tasks on an event loop; "
         "wire: bare sockets and a fair pool, no client library.",
         "--driver", section="client", panel=Panel.CLIENT, default="threads",
     ),

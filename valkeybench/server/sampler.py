@@ -175,6 +175,26 @@ class ServerSampler(Watching):
         """
         return self._ask_if_allowed("CLUSTER", what)
 
+    def info(self, section: str) -> dict[str, str]:
+        """Ask for one section of INFO; empty where we may not. Raises ServerError when gone."""
+        return parse_info(str(self._ask_if_allowed("INFO", section) or ""))
+
+    def client_list(self) -> str | None:
+        """Ask for CLIENT LIST; None when we may not. Raises ServerError when the server is gone."""
+        listed = self._ask_if_allowed("CLIENT", "LIST", known_as="CLIENT LIST")
+        return None if listed is None else str(listed)
+
+    def own_id(self) -> int | None:
+        """Ask which client we are; None when we may not. Raises ServerError when it is gone."""
+        number = self._ask_if_allowed("CLIENT", "ID", known_as="CLIENT ID")
+        return number if isinstance(number, int) else None
+
+    def round_trip_ns(self) -> int | None:
+        """Time one PING over our connection; None when we may not. Raises ServerError when gone."""
+        begun_ns = time.perf_counter_ns()
+        answer = self._ask_if_allowed("PING")
+        return None if answer is None else time.perf_counter_ns() - begun_ns
+
     def _info(self) -> dict[str, str]:
         return parse_info(str(self._ask_if_allowed("INFO") or ""))
 
@@ -190,16 +210,19 @@ class ServerSampler(Watching):
                 return int(value)
         return None
 
-    def _ask_if_allowed(self, command: str, *arguments: str) -> object:
-        """Ask, unless we were refused before; None when refused. Raises ServerError when gone."""
+    def _ask_if_allowed(self, command: str, *arguments: str, known_as: str = "") -> object:
+        """Ask, unless we were refused before; None when refused. Raises ServerError when gone.
+
+        A command of which a user may be allowed parts is remembered by the part (`known_as`).
+        """
         with self._lock:
-            if command in self._missing:
+            if (known_as or command) in self._missing:
                 return None
             try:
                 return self._ask(command, *arguments)
             except ResponseError:
                 # Not permitted, or not known: managed services take CONFIG away altogether.
-                self._missing.append(command)
+                self._missing.append(known_as or command)
                 return None
             except RedisError as error:
                 raise self._explained(error) from None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from valkeybench.errors import ScenarioError
+from valkeybench.errors import ScenarioError, ServerError
 from valkeybench.scenario.model import TlsVersion
 from valkeybench.server.cluster import cluster_serving
 from valkeybench.server.cluster_sampler import ClusterSampler
@@ -60,6 +60,20 @@ def watched(serving: Serving, *, cluster: bool) -> Iterator[tuple[Serving, Watch
     with ServerSampler(endpoint) as sampler:
         check_alone(endpoint, sampler)
         yield serving, sampler
+
+
+def gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
+    """Give the error that says which server, or which node of a cluster, went away."""
+    who = f"the server at {endpoint.address}"
+    if endpoint.nodes:
+        who = f"a node of the cluster at {endpoint.address}"
+        try:
+            sampler.read()
+        except ServerError as error:
+            who += f" ({error.message})"
+    return ServerError(
+        f"{who} went away during the run", remedy="what was measured until then is kept"
+    )
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,8 @@ from tests.load.loads import (
     few_handlers,
     make_trial,
 )
+from valkeybench.load.wire import loop, opening
+from valkeybench.load.wire.connections import Connection
 from valkeybench.load.wire.failure import WireError
 from valkeybench.measurement.metrics import FailureKind, Phase
 from valkeybench.scenario.model import Case, Driver, Handshake, Pool, ServerSettings, Think
@@ -141,6 +145,50 @@ def test_nobody_overtakes_in_the_pool() -> None:
     assert 1 >= seen.handlers[-1] - seen.handlers[0]
     assert {20} == {len(seen.handlers)}
     assert seen.completed == int(seen.in_use.sum())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"pool": Pool.NONE}, {"think": None, "rate": 50_000.0}],
+)
+def test_who_is_answered_asks_again_when_all_others_were_heard(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """No reply waits for requests of others to be written, which would lengthen its command."""
+    doings: list[str] = []
+
+    class Overheard(Connection):
+        def __init__(self, *made_of: Any) -> None:  # noqa: ANN401 - what a connection is made of
+            super().__init__(*made_of)
+            self.send = noting("S", doings, self.send)
+            self.receive = noting("H", doings, self.receive)
+
+    class Polled:
+        def __init__(self) -> None:
+            epoll = select.epoll()
+            self.register, self.modify, self.close = epoll.register, epoll.modify, epoll.close
+            self.fileno = epoll.fileno
+            self.poll = noting("|", doings, epoll.poll)
+
+    monkeypatch.setattr(opening, "Connection", Overheard)
+    monkeypatch.setattr(loop, "select", SimpleNamespace(epoll=Polled, select=select.select))
+    usual = {"concurrency": 30, "max_connections": 30, "handshake": Handshake.MINIMAL}
+    case = wire(**usual, protocol=2, **changes)
+    with fake_server() as server:
+        drive_here(make_trial(case), server.endpoint)
+    turns = "".join(doings).split("|")
+    assert "H" in doings
+    assert [] == [turn for turn in turns if "SH" in turn]
+
+
+def noting(what: str, doings: list[str], do: Callable[..., Any]) -> Callable[..., Any]:
+    """Have it noted when something is done."""
+
+    def noted(*how: Any) -> Any:  # noqa: ANN401 - whatever is done
+        doings.append(what)
+        return do(*how)
+
+    return noted
 
 
 def test_in_use_is_what_a_handler_finds_taken() -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from valkeybench.load.wire.connections import CHUNK, Connection
+from valkeybench.load.wire.connections import Connection
 from valkeybench.load.wire.failure import TooLateError, WireError
 from valkeybench.load.wire.loop import READABLE, Loop, Task
 from valkeybench.load.wire.pool import FifoPool, Taker
+from valkeybench.load.wire.replies import MANY
 from valkeybench.load.wire.requests import SetupCommand, encode
 from valkeybench.measurement.metrics import FailureKind
 from valkeybench.units import MILLISECOND
@@ -44,6 +45,14 @@ def spawn(loop: Loop, steps: Callable[[Taker], Steps]) -> Taker:
     task.begins(run())
     loop.spawn(task)
     return task
+
+
+def take(pool: FifoPool, taker: Taker) -> Steps:
+    """Take a place of a pool, or wait for one."""
+    if pool.free:
+        pool.free.pop()
+    else:
+        yield from pool.wait(taker)
 
 
 def test_pauses_end_in_order_and_never_early() -> None:
@@ -94,7 +103,7 @@ def test_a_pool_serves_in_the_order_of_asking() -> None:
     def taker(number: int) -> Callable[[Taker], Steps]:
         def steps(task: Taker) -> Steps:
             for _ in range(3):
-                yield from pool.take(task)
+                yield from take(pool, task)
                 served.append(number)
                 yield from loop.pause(task, clock() + MILLISECOND // 2)
                 pool.give_up()
@@ -117,13 +126,13 @@ def test_who_gets_no_place_is_told(*, waits: bool, kind: FailureKind) -> None:
     told: list[FailureKind] = []
 
     def holder(task: Taker) -> Steps:
-        yield from pool.take(task)
+        yield from take(pool, task)
         yield from loop.pause(task, clock() + 20 * MILLISECOND)
         pool.give_up()
 
     def late(task: Taker) -> Steps:
         try:
-            yield from pool.take(task)
+            yield from take(pool, task)
         except WireError as error:
             told.append(error.kind)
 
@@ -133,7 +142,7 @@ def test_who_gets_no_place_is_told(*, waits: bool, kind: FailureKind) -> None:
             spawn(loop, steps)
         loop.run()
     assert [kind, kind] == told
-    assert 1 == pool.unopened
+    assert [None] == pool.free
 
 
 def test_patience_ends_when_it_ends() -> None:
@@ -181,7 +190,7 @@ def test_what_a_socket_has_no_room_for_is_sent_when_it_has() -> None:
         while len(arrived) < len(request):
             yield
             try:
-                arrived.extend(theirs.recv(CHUNK))
+                arrived.extend(theirs.recv(MANY))
             except BlockingIOError:
                 continue
 

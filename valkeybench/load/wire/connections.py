@@ -8,30 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.wire.failure import ErrorReplyError
 from valkeybench.load.wire.loop import READABLE, WRITABLE
-from valkeybench.load.wire.replies import NotYet, ReplyReader
+from valkeybench.load.wire.replies import MANY, NotYet, ReplyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from valkeybench.load.wire.loop import Loop, Steps
+    from valkeybench.load.wire.loop import Loop, Resume, Steps
     from valkeybench.load.wire.replies import Reply
 
     Reading = Generator[None, None, Reply]
     ReadingAll = Generator[None, None, list[Reply]]
 
-CHUNK = 1 << 14
-
 
 class Connection:
     """A connection without TLS. `send` and `receive` are the socket's own."""
 
-    __slots__ = ("_loop", "_on_close", "_reader", "descriptor", "lost", "receive", "send", "sock")
+    __slots__ = (
+        "_loop", "_on_close", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
+    )  # fmt: skip
 
     def __init__(self, sock: Any, loop: Loop, on_close: Callable[[Connection], None]) -> None:
         self.sock = sock
         self.descriptor: int = sock.fileno()
         self.send: Callable[[bytes], int] = sock.send
         self.receive: Callable[[int], bytes] = sock.recv
+        self.idle: Resume = _nothing
+        """What is done when something happens on it while nobody uses it."""
         self.lost: Callable[[Connection], None] | None = None
         """Who is told when it breaks, or hears something unasked, while nobody uses it."""
         self._loop = loop
@@ -40,7 +42,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it; nobody is resumed for it any more."""
-        self._loop.resumes[self.descriptor] = _nothing
+        self._loop.resumes[self.descriptor] = self.idle = _nothing
         self.sock.close()
         self._on_close(self)
 
@@ -70,7 +72,7 @@ class Connection:
                 return reply
             yield
             try:
-                data = self.receive(CHUNK)
+                data = self.receive(MANY)
             except BlockingIOError:
                 data = None
 
@@ -102,7 +104,7 @@ class Connection:
     def look_up(self) -> None:
         """See what happened while nobody uses it: anything but TLS's own messages breaks it."""
         try:
-            self.receive(CHUNK)
+            self.receive(MANY)
         except BlockingIOError:
             return
         except OSError:
@@ -176,7 +178,7 @@ class TlsConnection(Connection):
         pieces = []
         while self._incoming.pending:
             try:
-                pieces.append(self._tls.read(CHUNK))
+                pieces.append(self._tls.read(MANY))
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:  # closed in good manners
@@ -188,7 +190,7 @@ class TlsConnection(Connection):
     def _receive_raw(self) -> bool:
         """Take what the socket has; tell whether it is still open."""
         try:
-            sealed = self.sock.recv(CHUNK)
+            sealed = self.sock.recv(MANY)
         except BlockingIOError:
             return True
         if not sealed:

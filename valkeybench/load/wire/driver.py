@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.ledger import OpeningNotes, Shared
 from valkeybench.load.pace import Schedule
+from valkeybench.load.punctual import head_start_ns
+from valkeybench.load.tally import Replies
 from valkeybench.load.wire.failure import WireError
-from valkeybench.load.wire.handlers import Handler, Notebook, OnSchedule, Replies, Thinking
+from valkeybench.load.wire.handlers import Handler, OnSchedule, Thinking
 from valkeybench.load.wire.loop import Loop, Task
 from valkeybench.load.wire.opening import Opener
 from valkeybench.load.wire.pool import FifoPool
@@ -26,8 +28,9 @@ from valkeybench.plan.workload import Batch, command_table, has_batches
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from valkeybench.load.wire.handlers import Notebook
     from valkeybench.load.wire.loop import Steps
     from valkeybench.plan.trial import Trial
     from valkeybench.plan.workload import Request
@@ -57,7 +60,10 @@ class WireDriver:
         self._grace_ns = grace_ns
         self._shared = Shared()
         timeouts = [ns for ns in (case.socket_timeout_ns, case.connect_timeout_ns) if ns]
-        self._loop = Loop(least_patience_ns=min(timeouts, default=None))
+        self._loop = Loop(
+            least_patience_ns=min(timeouts, default=None),
+            head_start_ns=head_start_ns() if case.rtt_ns else 0,
+        )
         self._opener = Opener(case, endpoint, self._loop, self._shared)
         self._pool = _make_pool(trial, self._loop)
         self._seed = f"{trial.seed}/{process}"
@@ -88,24 +94,28 @@ class WireDriver:
         """Send until the window closes, and give what was seen in it."""
         size = None if self._pool is None else self._pool.size
         schedule = Schedule.of(self._trial, window, process=self._process)
-        recorder = Recorder(window, capacity=size, arrivals_open=schedule is not None)
-        notebook = Notebook()
-        handlers = self._make_handlers(window, schedule, notebook)
-        watching = _Watching(self._loop, recorder, notebook, self._shared)
+        recorder = Recorder(
+            window,
+            capacity=size,
+            in_use=lambda free: (size or 0) - free,
+            arrivals_open=schedule is not None,
+        )
+        handlers = self._make_handlers(window, schedule)
+        notebooks = [handler.notebook for handler in handlers]
+        watching = _Watching(self._loop, recorder, notebooks, self._shared)
         for task in (watching, *handlers):
             self._loop.spawn(task)
         with _without_collections():
             stuck = set(self._loop.run(until=window.closes + self._grace_ns))
         self._close()
-        notebook.hand_over(recorder)
+        for notebook in notebooks:
+            notebook.hand_over(recorder)
         left = [handler for handler in handlers if handler in stuck]
         for handler in left:
             recorder.abandon(handler.due)
         return self._measurement(recorder, handlers, schedule, watching.cost, abandoned=len(left))
 
-    def _make_handlers(
-        self, window: Window, schedule: Schedule | None, notebook: Notebook
-    ) -> list[Handler]:
+    def _make_handlers(self, window: Window, schedule: Schedule | None) -> list[Handler]:
         case = self._trial.case
         return [
             Handler(
@@ -114,7 +124,6 @@ class WireDriver:
                 pool=self._pool,
                 opener=self._opener,
                 loop=self._loop,
-                notebook=notebook,
                 window=window,
                 replies=self._replies,
                 case=case,
@@ -169,8 +178,8 @@ class WireDriver:
             setup=dict(self._shared.setup),
             setup_refused=dict(self._shared.setup_refused),
             in_use=recorder.in_use,
-            handlers=tuple(sorted(handler.completed for handler in handlers)),
-            replies=summed_replies([] if self._replies is None else [self._replies.tally]),
+            handlers=tuple(sorted(handler.notebook.completed for handler in handlers)),
+            replies=summed_replies([] if self._replies is None else [self._replies]),
             series=recorder.series,
             cpu_ns=cost.cpu_ns,
             voluntary_switches=cost.voluntary_switches,
@@ -197,8 +206,8 @@ class _Prewarming(Task):
         try:
             for _ in range(self._pool.size):
                 connection = yield from self._opener.open(self, notes, begun=clock())
-                connection.lost = self._pool.lose
-                self._pool.unopened -= 1
+                self._pool.free.remove(None)
+                self._pool.admit(connection)
                 self._pool.give(connection)
                 self.rows.append(notes.take())
         except (WireError, OSError) as error:
@@ -209,13 +218,15 @@ class _Prewarming(Task):
 class _Watching(Task):
     """Looks up at the borders of the window and of its intervals."""
 
-    __slots__ = ("_loop", "_notebook", "_recorder", "_shared", "cost")
+    __slots__ = ("_loop", "_notebooks", "_recorder", "_shared", "cost")
 
-    def __init__(self, loop: Loop, recorder: Recorder, notebook: Notebook, shared: Shared) -> None:
+    def __init__(
+        self, loop: Loop, recorder: Recorder, notebooks: Sequence[Notebook], shared: Shared
+    ) -> None:
         super().__init__()
         self._loop = loop
         self._recorder = recorder
-        self._notebook = notebook
+        self._notebooks = notebooks
         self._shared = shared
         self.cost = Cost(0, 0, 0)
         self.begins(self._run())
@@ -228,8 +239,10 @@ class _Watching(Task):
             series.open_connections[interval] = self._shared.open
             border = window.opens + (interval + 1) * series.interval_ns
             yield from self._loop.pause(self, min(border, window.closes))
-            if len(self._notebook.commands) > _MOST_ROWS * COMMAND_ROW.size:
-                self._notebook.hand_over(self._recorder)
+            noted = sum(len(notebook.commands) for notebook in self._notebooks)
+            if noted > _MOST_ROWS * COMMAND_ROW.size:
+                for notebook in self._notebooks:
+                    notebook.hand_over(self._recorder)
         self.cost = Cost.now() - before
         yield from self._loop.end(self)
 

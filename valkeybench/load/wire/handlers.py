@@ -3,8 +3,14 @@
 Each instant is read from the clock when it happens, for every command: `begun` when it is due
 and the handler is free, `held` when a connection is in hand, right before the request is
 written, `replied` when the reply has been read and found whole and the connection is about to
-be given back, `done` when it has been. Time that a reply waited in the kernel because the loop
-was busy with others is part of `command`, as it is in any client.
+be given back, `done` when it has been. Taking a free connection of the pool, and putting one
+back that nobody waits for, is quicker than a look at the clock, which would measure itself:
+then `held` is `begun`, and `done` is `replied`. Time that a reply waited in the kernel because
+the loop was busy with others is part of `command`, as it is in any client.
+
+A handler that is done begins on its next command in the next turn of the loop. So the loop hears
+all replies that have come before it asks again: none of them waits for requests of others to be
+written, and the server is given its work in one go, and woken for it once.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, cast
 
 from valkeybench.load.ledger import OpeningNotes
-from valkeybench.load.wire.connections import CHUNK, Connection
+from valkeybench.load.wire.connections import Connection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
 from valkeybench.load.wire.pool import Taker
 from valkeybench.load.wire.replies import Glance
@@ -26,55 +32,45 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from valkeybench.load.pace import Schedule
+    from valkeybench.load.tally import Replies
     from valkeybench.load.wire.loop import Loop, Steps
-    from valkeybench.load.wire.opening import Opener
-    from valkeybench.load.wire.pool import FifoPool
+    from valkeybench.load.wire.opening import Opened, Opener
+    from valkeybench.load.wire.pool import FifoPool, Place
     from valkeybench.load.wire.replies import Reply
     from valkeybench.measurement.recorder import Recorder, Window
     from valkeybench.scenario.model import Case
 
-    Acquiring = Generator[None, None, Connection]
     Beginning = Generator[None, None, int]
 
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
-_MOST_REPLIES = 1000
 
 
 class Notebook:
-    """Rows of all handlers, as the recorder wants them, kept until there is time to count them.
+    """A handler's rows, as the recorder wants them, kept until there is time to count them.
 
     Counting is put off because it would keep the loop from its sockets, and every command
     under way would seem slower than it was.
     """
 
+    __slots__ = ("commands", "completed", "failed", "opened")
+
     def __init__(self) -> None:
         self.commands = bytearray()
         self.opened = bytearray()
         self.failed = bytearray()
+        self.completed = 0
+        """How many commands were handed over that completed in the window."""
 
     def hand_over(self, recorder: Recorder) -> None:
         """Let everything noted so far be counted, and begin afresh."""
-        for rows, record in (
-            (self.commands, recorder.record),
-            (self.opened, recorder.record_opened),
-            (self.failed, recorder.record_failed),
-        ):
-            if rows:
-                record(bytes(rows))
-                rows.clear()
-
-
-class Replies:
-    """Counts distinct replies, up to a number of them."""
-
-    def __init__(self) -> None:
-        self.tally: dict[str, int] = {}
-
-    def count(self, reply: Reply) -> None:
-        """Count one."""
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-        if text in self.tally or len(self.tally) < _MOST_REPLIES:
-            self.tally[text] = self.tally.get(text, 0) + 1
+        if self.commands:
+            self.completed += recorder.record(bytes(self.commands))
+        if self.opened:
+            self.completed += recorder.record_opened(bytes(self.opened))
+        if self.failed:
+            recorder.record_failed(bytes(self.failed))
+        for rows in (self.commands, self.opened, self.failed):
+            rows.clear()
 
 
 class Thinking:
@@ -115,8 +111,8 @@ class Handler(Taker):
     """
 
     __slots__ = (
-        "_is_special", "_loop", "_notebook", "_notes", "_opener", "_pace", "_pool", "_replies",
-        "_requests", "_rtt_ns", "_window", "batched", "completed", "due", "held", "reply",
+        "_is_special", "_loop", "_notes", "_opener", "_pace", "_pool", "_replies", "_requests",
+        "_rtt_ns", "_window", "batched", "due", "notebook", "reply",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - a handler brings all its parts together
@@ -127,7 +123,6 @@ class Handler(Taker):
         pool: FifoPool | None,
         opener: Opener,
         loop: Loop,
-        notebook: Notebook,
         window: Window,
         replies: Replies | None,
         case: Case,
@@ -135,18 +130,16 @@ class Handler(Taker):
     ) -> None:
         super().__init__()
         self._is_special = batches or replies is not None or bool(case.rtt_ns)
+        self.notebook = Notebook()
         self.reply: Reply = None
         self.batched = 0
-        self.completed = 0
         self.due = 0
-        self.held = 0
         self.patience_ns = case.socket_timeout_ns
         self._requests = requests
         self._pace = pace
         self._pool = pool
         self._opener = opener
         self._loop = loop
-        self._notebook = notebook
         self._window = window
         self._replies = replies
         self._rtt_ns = case.rtt_ns
@@ -155,30 +148,31 @@ class Handler(Taker):
 
     def _run(self) -> Steps:  # noqa: C901, PLR0912, PLR0915 - the hot path
         """Send commands until the window closes; spelt out, as calls cost as much as the rest."""
-        special = self._is_special
-        opens, closes, paced = self._window.opens, self._window.closes, self._pace is not None
+        special, paced, closes = self._is_special, self._pace is not None, self._window.closes
         pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
-        free: list[Connection] = [] if pool is None else pool.free
-        size = 0 if pool is None else pool.size
-        give = Connection.close if pool is None else pool.give
-        rows, pack, is_whole = self._notebook.commands, COMMAND_ROW.pack, Glance().is_whole
-        done = clock()
+        free, give = ([], Connection.close) if pool is None else (pool.free, pool.give)
+        rows, pack, next_turn = self.notebook.commands, COMMAND_ROW.pack, self._loop.soon
+        last, done = Glance(), clock()
         for request in self._requests:
             self.due = begun = clock()
             if paced:
                 begun = yield from self._wait_until_due(done)
             if begun >= closes:
                 break
-            seen = size - len(free) - (0 if pool is None else pool.unopened)
-            connection = None
+            seen, held = len(free), begun
+            connection: Place = None
             try:
                 if free:
                     connection = free.pop()
-                    self.since = held = clock()
+                elif pool is not None:
+                    connection = yield from pool.wait(self)
+                    held = clock()
+                if connection is not None:
                     resumes[connection.descriptor] = resume
+                    self.since = held
                 else:
-                    connection = yield from self._acquire(begun)
-                    held = self.held
+                    connection = yield from self._open(held)
+                    held = self.since
                 if special:
                     yield from self._exchange(connection, request)
                 else:
@@ -186,29 +180,31 @@ class Handler(Taker):
                         yield from connection.send_rest(request, sent)
                     yield
                     try:
-                        data = connection.receive(CHUNK)
+                        data = connection.receive(last.room)
                     except BlockingIOError:  # resumed without cause
                         data = None
-                    if not is_whole(data):
+                    alike = data and len(data) == last.length and data[last.head] == last.first_line
+                    if not (alike or last.is_whole(data)):
                         yield from connection.read_rest(data)
-                replied = clock()
+                done = replied = clock()
                 self.since = 0
-                give(connection)
+                if pool is not None and not pool.waiters:
+                    resumes[connection.descriptor] = connection.idle
+                    free.append(connection)
+                else:
+                    give(connection)
+                    done = clock()
             except (WireError, OSError) as error:
                 done = self._fail(begun, seen, connection, error)
-                yield  # who fails at once must not keep others from their turn
-                continue
-            if special and self._replies is not None:
-                self._replies.count(self.reply)
-            done = clock()
-            if opens <= done < closes:
-                self.completed += 1
-                if special and isinstance(request, Together):
-                    self.batched += request.commands - 1
-            if notes.connections:
-                self._note_opened(begun, held, replied, done, seen)
             else:
-                rows += pack(self.due, begun, held, replied, done, seen)
+                if notes.connections:
+                    self._note_opened(begun, held, replied, done, seen)
+                else:
+                    rows += pack(self.due, begun, held, replied, done, seen)
+                if special:
+                    self._look_into(request, done)
+            next_turn(resume)
+            yield
         yield from self._loop.end(self)
 
     def _exchange(self, connection: Connection, request: bytes) -> Steps:
@@ -224,6 +220,13 @@ class Handler(Taker):
         else:
             self.reply = yield from connection.read_rest(None)
 
+    def _look_into(self, request: bytes, done: int) -> None:
+        """Count the reply, and the commands of a batch beyond the first."""
+        if self._replies is not None:
+            self._replies.count(self.reply)
+        if isinstance(request, Together) and self._window.opens <= done < self._window.closes:
+            self.batched += request.commands - 1
+
     def _wait_until_due(self, done: int) -> Beginning:
         """Wait until the next command is due or the window closes; give the instant it is."""
         pace, closes = cast("Thinking | OnSchedule", self._pace), self._window.closes
@@ -236,16 +239,9 @@ class Handler(Taker):
         self.due = due if pace.is_open else begun
         return begun
 
-    def _acquire(self, begun: int) -> Acquiring:
-        """Give a connection that has to be waited for, or opened, or both."""
-        pool, place = self._pool, None
-        if pool is not None:
-            yield from pool.take(self)
-            begun, place = clock(), self.place
-        if place is not None:
-            self.since = self.held = begun
-            self._loop.resumes[place.descriptor] = self.resume
-            return place
+    def _open(self, begun: int) -> Opened:
+        """Open a connection, for the place in hand if there is a pool; `since` is when it was."""
+        pool = self._pool
         try:
             connection = yield from self._opener.open(self, self._notes, begun=begun)
         except BaseException:
@@ -253,8 +249,7 @@ class Handler(Taker):
                 pool.give_up()
             raise
         if pool is not None:
-            connection.lost = pool.lose
-        self.held = self.since
+            pool.admit(connection)
         return connection
 
     def _travel(self) -> Steps:
@@ -268,7 +263,7 @@ class Handler(Taker):
     ) -> int:
         """Note a failure; a connection is as good as before only if the server said what is wrong.
 
-        Gives the instant the handler was done with it, and has it resumed in the next turn.
+        Gives the instant the handler was done with it.
         """
         self.since = 0
         pool = self._pool
@@ -282,10 +277,9 @@ class Handler(Taker):
         done = clock()
         what = self._notes.take()[len(OPENING) :]
         row = (self.due, begun, done, seen, _KIND_NUMBER[failure_kind(error)], *what)
-        self._notebook.failed += FAILED_ROW.pack(*row)
-        self._loop.soon(self.resume)
+        self.notebook.failed += FAILED_ROW.pack(*row)
         return done
 
     def _note_opened(self, begun: int, held: int, replied: int, done: int, seen: int) -> None:
         row = (self.due, begun, held, replied, done, seen, *self._notes.take())
-        self._notebook.opened += OPENED_ROW.pack(*row)
+        self.notebook.opened += OPENED_ROW.pack(*row)

@@ -11,11 +11,15 @@ from valkeybench.load.wire.loop import Task
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from valkeybench.load.wire.connections import Connection
-    from valkeybench.load.wire.loop import Loop, Steps
+    from valkeybench.load.wire.loop import Loop
 
     Place = Connection | None
     """Room for a connection: with one in it, or None when one has still to be opened."""
+
+    Waiting = Generator[None, None, Place]
 
 
 class Taker(Task):
@@ -33,79 +37,76 @@ class Taker(Task):
 class FifoPool:
     """As many places as it may have connections, given out first come, first served.
 
-    A connection that comes back goes straight to who waited longest, so nobody overtakes. One
-    that nobody waits for is the next to be taken, so that idle ones stay idle. `waits` is
-    whether it makes takers wait when all places are taken, for `timeout_ns` (None: for ever).
+    `free` are the places nobody has, the last of them the next to be taken, so that idle
+    connections stay idle and none is opened while there is one. Whoever finds none may `wait`:
+    a place that comes back goes straight to who waited longest, so nobody overtakes. `waits` is
+    whether it lets takers wait, for `timeout_ns` (None: for ever).
     """
 
     def __init__(self, size: int, loop: Loop, *, waits: bool, timeout_ns: int | None) -> None:
         self.size = size
-        self.free: list[Connection] = []
-        self.unopened = size
+        self.free: list[Place] = [None] * size
+        self.waiters: deque[Taker] = deque()
         self._resumes = loop.resumes
         self._loop = loop
         self._waits = waits
         self._timeout_ns = timeout_ns
-        self._waiters: deque[Taker] = deque()
         self._watching = False
 
-    def take(self, taker: Taker) -> Steps:
-        """Give the taker a place, when there is one; raises WireError when there is none."""
-        taker.place = None
-        if self.free:
-            taker.place = self.free.pop()
-        elif self.unopened:
-            self.unopened -= 1
-        elif self._waits:
-            yield from self._queue(taker)
-        else:
+    def admit(self, connection: Connection) -> None:
+        """Let a connection be of this pool, in a place that was taken for it."""
+        connection.idle = connection.look_up
+        connection.lost = self._lose
+
+    def wait(self, taker: Taker) -> Waiting:
+        """Give the taker a place when one comes back; raises WireError when it may not wait."""
+        if not self._waits:
             raise WireError(FailureKind.POOL_EXHAUSTED, "every connection of the pool is taken")
-
-    def give(self, connection: Connection) -> None:
-        """Take a connection back."""
-        if self._waiters:
-            self._serve(connection)
-        else:
-            self._resumes[connection.descriptor] = connection.look_up
-            self.free.append(connection)
-
-    def give_up(self) -> None:
-        """Take back the room a connection had, or was to have."""
-        if self._waiters:
-            self._serve(None)
-        else:
-            self.unopened += 1
-
-    def lose(self, connection: Connection) -> None:
-        """Forget a connection that broke while nobody used it."""
-        self.free.remove(connection)
-        self.unopened += 1
-
-    def _serve(self, place: Place) -> None:
-        taker = self._waiters.popleft()
-        taker.place = place
-        taker.served = True
-        self._loop.soon(taker.resume)
-
-    def _queue(self, taker: Taker) -> Steps:
         taker.asked_at = clock()
         taker.served = False
-        self._waiters.append(taker)
+        self.waiters.append(taker)
         if not self._watching and self._timeout_ns is not None:
             self._watching = True
             self._loop.at(taker.asked_at + self._timeout_ns, self._send_late_ones_away)
         while not taker.served:
             yield
+        return taker.place
+
+    def give(self, connection: Connection) -> None:
+        """Take a connection back."""
+        if self.waiters:
+            self._serve(connection)
+        else:
+            self._resumes[connection.descriptor] = connection.idle
+            self.free.append(connection)
+
+    def give_up(self) -> None:
+        """Take back the room a connection had, or was to have."""
+        if self.waiters:
+            self._serve(None)
+        else:
+            self.free.insert(0, None)
+
+    def _lose(self, connection: Connection) -> None:
+        """Forget a connection that broke while nobody used it."""
+        self.free.remove(connection)
+        self.free.insert(0, None)
+
+    def _serve(self, place: Place) -> None:
+        taker = self.waiters.popleft()
+        taker.place = place
+        taker.served = True
+        self._loop.soon(taker.resume)
 
     def _send_late_ones_away(self) -> None:
         """Raise TooLateError in takers whose time is up; look again when the next one's is."""
         timeout_ns = self._timeout_ns or 0
         late = clock() - timeout_ns
-        while self._waiters and self._waiters[0].asked_at <= late:
-            taker = self._waiters.popleft()
+        while self.waiters and self.waiters[0].asked_at <= late:
+            taker = self.waiters.popleft()
             taker.served = True
             words = "no connection came free in time"
             taker.steps.throw(TooLateError(FailureKind.POOL_TIMEOUT, words))
-        self._watching = bool(self._waiters)
+        self._watching = bool(self.waiters)
         if self._watching:
-            self._loop.at(self._waiters[0].asked_at + timeout_ns, self._send_late_ones_away)
+            self._loop.at(self.waiters[0].asked_at + timeout_ns, self._send_late_ones_away)

@@ -23,18 +23,27 @@ _ONE_LINE: Final = frozenset(b"+:_#,(")
 _NULL_BULK: Final = b"$-1\r\n"
 
 
+FEW: Final = 479
+"""Bytes of a reply that Python has room for at once, and that most replies are less than: an
+object of up to 512 bytes, 33 of which are its own."""
+
+MANY: Final = 1 << 14
+
+
 class Glance:
     """Tells at a glance whether what came is one complete reply.
 
     Replies to the same commands look alike: one as long as the last that was inspected, and
-    with the same first line, is as whole as that one was.
+    with the same first line, is as whole as that one was. `room` is how much to ask for.
     """
 
-    __slots__ = ("_first_line", "_length")
+    __slots__ = ("first_line", "head", "length", "room")
 
     def __init__(self) -> None:
-        self._first_line = b""
-        self._length = 0
+        self.first_line = b""
+        self.head = slice(0)
+        self.length = 0
+        self.room = FEW
 
     def is_whole(self, data: bytes | None) -> bool:
         """Tell whether this is one complete reply, neither an error nor made of others.
@@ -42,9 +51,13 @@ class Glance:
         False says nothing but that a `ReplyReader` must look: too little, too much, an error,
         an array, a message nobody asked for, the end (no bytes), or nothing yet (None).
         """
-        if data and len(data) == self._length and data.startswith(self._first_line):
+        if not data:
+            return False
+        if len(data) == self.length and data[self.head] == self.first_line:
             return True
-        return bool(data) and self._inspect(data or b"")
+        if len(data) == self.room:
+            self.room = MANY
+        return self._inspect(data)
 
     def _inspect(self, data: bytes) -> bool:
         line = data.find(_END)
@@ -55,7 +68,8 @@ class Glance:
         else:
             whole = 0 < line == len(data) - 2 and data[0] in _ONE_LINE
         if whole:
-            self._length, self._first_line = len(data), data[: line + 2]
+            self.head = slice(line + 2)
+            self.length, self.first_line = len(data), data[self.head]
         return whole
 
 

@@ -92,6 +92,7 @@ class _Standing:
         if self.turns:
             book.plan = book.plan.with_trial(book.plan.cases[0], seed=book.scenario.seed)
         self.turns += 1
+        book.scenario = replace(book.scenario, repeats=self.turns)
         return book.plan.trials[-1]
 
 

@@ -51,10 +51,11 @@ def test_what_stays_within_the_line_is_no_change() -> None:
 
 def test_half_and_double_are_equally_far() -> None:
     """A change and the same change undone have the same outcome."""
-    up = change(case_record(throughput=STEADY), case_record(throughput=[x * 1.06 for x in STEADY]))
-    down = change(
-        case_record(throughput=[x * 1.06 for x in STEADY]), case_record(throughput=STEADY)
+    # So many commands for each of fifty handlers in three seconds: 1.051 times as many.
+    less, more = (
+        case_record(throughput=[(each + k) * 50 / 3 for k in (0, 1, -1)]) for each in (294, 309)
     )
+    up, down = change(less, more), change(more, less)
 
     assert up.outcome is down.outcome is Outcome.CHANGED
     assert up.change is not None
@@ -136,6 +137,19 @@ def test_taking_turns_cancels_what_both_suffer() -> None:
 
     assert change(base, new).outcome is Outcome.CANNOT_SAY
     assert change(base, new, is_paired=True).outcome is Outcome.CHANGED
+
+
+def test_turns_are_compared_that_both_sides_had() -> None:
+    """One whose partner was lost says nothing; the others stay with theirs."""
+    drift = (1.0, 0.5, 0.9, 0.8)
+    base = case_record(repeats=4, throughput=[5000 * d for d in drift])
+    new = case_record("fair", repeats=4, throughput=[4500 * d for d in drift])
+    fewer = [trial for trial in new.trials if trial.repeat != 1]
+    lost = new.model_copy(update={"trials": fewer})
+
+    found = change(base, lost, is_paired=True)
+    assert Outcome.CHANGED is found.outcome
+    assert -0.1 == pytest.approx(found.change, abs=1e-3)
 
 
 def test_failures_are_compared_as_shares() -> None:

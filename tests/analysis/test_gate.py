@@ -69,6 +69,7 @@ def test_the_bounds_are_those_of_trials() -> None:
         ("failed > 0", {"repeats": 0}),
         ("response.p99 > 1ms", {"throughput": 0, "in_use": [1.0]}),
         ("throughput < 1/s", {"repeats": 0}),
+        ("failed > 0", {"throughput": 0, "in_use": [1.0]}),
     ],
 )
 def test_no_samples_is_never_a_pass(limit: str, wish: dict[str, Any]) -> None:

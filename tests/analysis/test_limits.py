@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.runs import case_record
+from tests.server.processes import ROOT
 from valkeybench.analysis.limits import parse_limits
+from valkeybench.analysis.metric import MetricError, parse_metric
 from valkeybench.analysis.reach import out_of_reach
 from valkeybench.errors import ExitCode, ScenarioError
-from valkeybench.measurement.metrics import Phase
+from valkeybench.measurement.metrics import FailureKind, Phase
 from valkeybench.scenario.model import Axes, Think
 from valkeybench.units import MILLISECOND
 
@@ -186,3 +190,24 @@ def test_a_limit_within_reach_is_no_problem() -> None:
     limits = parse_limits(["throughput >= 900/s", "response.p99 < 9ms"], place="--slo")
     out_of_reach(limits, Axes(rate=(900.0,)))
     out_of_reach(limits, Axes(think=(Think(0),)))
+
+
+def test_the_published_grammar_is_the_one_that_is_read() -> None:
+    """Every name the docs list can be read, and every name there is is listed."""
+    page = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    grammar = page.partition("```bnf\n")[2].partition("```")[0]
+    rules = {
+        rule.partition("::=")[0].strip(): re.findall(r'"([a-z_0-9]+)"', rule.partition("::=")[2])
+        for rule in re.split(r"\n(?=\S)", grammar)
+    }
+    phases = [phase for phase in Phase if phase is not Phase.FAILED]
+    assert phases == rules["phase"]
+    assert list(FailureKind) == rules["failure"]
+    for name in (*rules["total"], *rules["failure"]):
+        assert name == str(parse_metric(name))
+    for stat in rules["stat"]:
+        assert f"response.{stat}" == str(parse_metric(f"response.{stat}"))
+    listed = {*rules["phase"], *rules["total"], *rules["failure"]}
+    with pytest.raises(MetricError) as caught:
+        parse_metric("zzz")
+    assert listed == set(caught.value.remedy.removeprefix("there are ").split(", "))

@@ -129,6 +129,7 @@ def test_a_side_that_is_worse_fails(tmp_path: Path) -> None:
     assert ["out-base.json", "out-new.json"] == files_in(tmp_path)
     base, new = (read_run(tmp_path / name) for name in files_in(tmp_path))
     assert [8, 8] == [len(run.cases[0].trials) for run in (base, new)]
+    assert [8, 8] == [run.scenario["repeats"] for run in (base, new)]
     assert "complete" == base.status == new.status
     assert base.environment["packages"] == new.environment["packages"]
     shared = [run.model_dump()["environment"]["server"]["address"] for run in (base, new)]

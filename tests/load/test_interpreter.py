@@ -23,6 +23,7 @@ def stand_in(directory: Path, script: str) -> str:
 def test_it_tells_what_it_is_and_gets_our_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """What leads us to our packages, and who we are to a server, does not reach it."""
     monkeypatch.setenv("PYTHONPATH", "/no/such/place")
+    monkeypatch.setenv("PYTHONHOME", "/no/such/home")
     monkeypatch.setenv("VALKEYBENCH_PASSWORD", "canary-77")
     with other_interpreter(sys.executable, place="--new python") as other:
         assert other.about is not None

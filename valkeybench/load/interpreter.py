@@ -54,7 +54,7 @@ class Interpreter:
         if self.package_path is None:
             return kept
         # What leads our Python to its packages would lead another one to them, too.
-        for variable in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+        for variable in ("PYTHONHOME", "VIRTUAL_ENV"):
             kept.pop(variable, None)
         return kept | {"PYTHONPATH": self.package_path}
 

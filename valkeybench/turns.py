@@ -123,9 +123,10 @@ def take_turns(
                 if status != "complete":
                     break
             look = look_at(sides[0].case, sides[1].case, rules=chosen)
-            watcher.looked(look)
-            if is_enough(look):
-                break
+            if status == "complete":
+                watcher.looked(look)
+                if is_enough(look):
+                    break
     runs = [_kept(side, status) for side in sides]
     return Turned(base=runs[0], new=runs[1], look=look, status=status, stopped_by=stopped_by)
 

@@ -195,7 +195,7 @@ def test_what_a_socket_has_no_room_for_is_sent_when_it_has() -> None:
                 continue
 
     with loop_running() as loop, ours, theirs:
-        connection = Connection(ours, loop, lambda _: None)
+        connection = Connection(ours, loop, set())
         for end in (ours, theirs):
             loop.watch(end.fileno(), READABLE)
         spawn(loop, sending)

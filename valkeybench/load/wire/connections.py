@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 class Connection:
-    """A connection without TLS. `send` and `receive` are the socket's own."""
+    """A connection without TLS, `among` others while it is open.
+
+    `send` and `receive` are the socket's own.
+    """
 
     __slots__ = (
-        "_loop", "_on_close", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
+        "_among", "_loop", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
     )  # fmt: skip
 
-    def __init__(self, sock: Any, loop: Loop, on_close: Callable[[Connection], None]) -> None:
+    def __init__(self, sock: Any, loop: Loop, among: set[Connection]) -> None:
         self.sock = sock
         self.descriptor: int = sock.fileno()
         self.send: Callable[[bytes], int] = sock.send
@@ -37,14 +40,15 @@ class Connection:
         self.lost: Callable[[Connection], None] | None = None
         """Who is told when it breaks, or hears something unasked, while nobody uses it."""
         self._loop = loop
-        self._on_close = on_close
+        self._among = among
         self._reader: ReplyReader | None = None
+        among.add(self)
 
     def close(self) -> None:
         """Close it; nobody is resumed for it any more."""
         self._loop.resumes[self.descriptor] = self.idle = _nothing
         self.sock.close()
-        self._on_close(self)
+        self._among.discard(self)
 
     def send_rest(self, request: bytes, sent: int) -> Steps:
         """Send what the socket had no room for."""
@@ -123,12 +127,12 @@ class TlsConnection(Connection):
         self,
         sock: Any,
         loop: Loop,
-        on_close: Callable[[Connection], None],
+        among: set[Connection],
         *,
         context: ssl.SSLContext,
         name: str,
     ) -> None:
-        super().__init__(sock, loop, on_close)
+        super().__init__(sock, loop, among)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._unsent = b""

@@ -69,6 +69,7 @@ class Loop:
         self._least_patience_ns = least_patience_ns
         self._stopped = False
         self.watch, self.watch_for = self._epoll.register, self._epoll.modify
+        self.unwatch = self._epoll.unregister
         self.soon: Callable[[Resume], None] = self._ready.append
         """Resume somebody in the next turn, without waiting for anything before."""
 

@@ -213,6 +213,35 @@ def test_dead_peers_are_held_until_keepalive_or_timeout(
     assert held == inputs(**said).held.value
 
 
+def test_a_real_server_tells_its_own_settings() -> None:
+    """Keepalive, timeout, accept queue and maxmemory; a limit of 0 bytes is none."""
+    server = {
+        "provider": "external",
+        "tcp_keepalive_s": 60,
+        "idle_timeout_s": 0,
+        "tcp_backlog": 128,
+        "maxmemory": 2**30,
+    }
+    seen = inputs(a_run(environment={"server": server}))
+    assert (120 * SECOND, 128, 2**30) == (
+        seen.held.value,
+        seen.accept_queue.value,
+        seen.server_memory.value,
+    )
+    unlimited = inputs(a_run(environment={"server": {**server, "maxmemory": 0}}))
+    assert unlimited.server_memory.value is None
+    impatient = {**server, "tcp_keepalive_s": 0, "idle_timeout_s": 30}
+    assert 30 * SECOND == inputs(a_run(environment={"server": impatient})).held.value
+
+
+def test_of_two_private_servers_one_tells_what_the_other_did_not() -> None:
+    """An older run kept less of its server than the storm does."""
+    storm = a_storm(environment={"server": {"provider": "embedded", "tcp_backlog": 511}})
+    run = a_run(environment={"server": {"provider": "embedded", "maxclients": 9000}})
+    seen = inputs(run, storm)
+    assert (9000, 511) == (seen.maxclients.value, seen.accept_queue.value)
+
+
 def test_patience_is_the_shorter_timeout_of_the_run() -> None:
     """TLS and introduction are waited for as long as a reply; redis-py's 5 s where none ran."""
     case = case_record(

@@ -207,7 +207,9 @@ def test_what_was_measured_is_what_the_plan_rests_on(
     [cost] = [cost for cost in run.connection_costs if not cost.tls]
     assert cost.used_fresh is not None
     assert cost.used_fresh == plan["inputs"]["plain"]["memory_fresh"]["value"]
-    assert plan["storms"][0]["immediate"]["recovered_ns"] > 0
+    queues = [each["queue"] for each in plan["storms"][0]["simulations"]]
+    assert [None, plan["inputs"]["accept_queue"]["value"]] == queues
+    assert plan["storms"][0]["simulations"][0]["immediate"]["recovered_ns"] > 0
     assert pytest.approx(0.1 * rate) == plan["churn"]["budget"]["value"]
 
 

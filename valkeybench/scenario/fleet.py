@@ -59,6 +59,7 @@ class Fleet:
     cpu_limit: float = 0.7
     handshakes: float | None = None
     patience_ns: int | None = None
+    accept_queue: int | None = None
     spread_ns: int = 0
     churn: float = 0.1
     seed: int = 1
@@ -224,6 +225,11 @@ FLEET_FIELDS: tuple[Field, ...] = (
     _field(
         "patience_ns", kinds.duration(), "How long a client waits for a connection.",
         "--connect-timeout", panel=_STORM, default="the run's",
+    ),
+    _field(
+        "accept_queue", kinds.count("number of connections", most=_MOST),
+        "Connections that may wait for the server: the lesser of tcp-backlog and somaxconn.",
+        "--accept-queue", panel=_STORM, default="the run's server's tcp-backlog",
     ),
     _field(
         "spread_ns", kinds.duration(zero=True),

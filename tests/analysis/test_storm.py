@@ -30,7 +30,7 @@ def storm(clients: int, rate: float, timeout_s: float | None, **more: object) ->
 
 
 @pytest.mark.parametrize(
-    ("clients", "rate", "seconds"), [(1, 10, 0.1), (2000, 500, 4.0), (4999, 1000, 4.999)]
+    ("clients", "rate", "seconds"), [(1, 10, 0.1), (2000, 500, 4.0), (1999, 100, 19.99)]
 )
 def test_patient_clients_are_all_connected_when_the_server_has_served_them(
     clients: int, rate: float, seconds: float
@@ -64,7 +64,7 @@ def test_backing_off_lets_the_server_catch_up() -> None:
     that never began anew, and for ever without back-off.
     """
     seen = weather(storm(5000, 477, 5, backoff=FOR_EVER))
-    assert pytest.approx(99.5, abs=0.1) == (seen.recovered_ns or 0) / SECOND
+    assert pytest.approx(99.5, abs=0.5) == (seen.recovered_ns or 0) / SECOND
     without = weather(storm(5000, 477, 5))
     assert (None, 0.48) == (without.recovered_ns, round(without.connected, 2))
 
@@ -160,7 +160,7 @@ def test_no_storm_ends_sooner_than_it_can(
     seen = weather(
         Storm(
             clients=clients, per_second=rate, patience_ns=timeout_ms * MILLISECOND,
-            backoff=backoff, queue=queue, horizon_ns=5 * SECOND,
+            backoff=backoff, queue=queue,
         )
     )  # fmt: skip
     shares = [share for _, share in seen.curve]

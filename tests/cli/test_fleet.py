@@ -98,7 +98,7 @@ def test_the_plan_can_be_read_by_programs(directory: Path) -> None:
         (("run.json",), 2, "--processes: how large the fleet is was not said"),
         (("run.json", "--processes", "0"), 2, "--processes: 0 is no number of processes"),
         (("run.json", *FLEET, "--case", "x"), 2, "--case: the run holds no case x"),
-        (("run.json", *FLEET, "--tls", "both"), 2, "--tls: »both« is no way for a fleet"),
+        (("run.json", *FLEET, "--tls", "both"), 2, "--tls: 'both' is no way for a fleet"),
         (("run.json", *FLEET, "--url", "valkey://h"), 2, "--url: no server is asked"),
         (("run.json", *FLEET, "-o", "f.json"), 2, "--output: nothing is measured"),
         (("run.json", *FLEET, "--measure", "--cluster"), 2, "--cluster: a storm is measured on"),

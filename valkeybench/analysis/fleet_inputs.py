@@ -79,11 +79,11 @@ class Inputs:
         return self.secure if self.tls else self.plain
 
 
-def read_inputs(fleet: Fleet, run: RunFile, storm: RunFile | None, *, tls: bool | None) -> Inputs:
+def read_inputs(fleet: Fleet, run: RunFile, storm: RunFile | None) -> Inputs:
     """Gather what is known; `storm` is a run that was made to fill what `run` leaves open.
 
-    `tls` is which way the fleet goes; None is as the run's case. Raises ResultError when the run
-    says nothing of pools and no size was given, ScenarioError for a case it does not hold.
+    Raises ResultError when the run says nothing of pools and no size was given, ScenarioError for
+    a case it does not hold.
     """
     chosen = _choose(fleet, run)
     case, said = chosen
@@ -93,7 +93,7 @@ def read_inputs(fleet: Fleet, run: RunFile, storm: RunFile | None, *, tls: bool 
             remedy="give the pool's size (--max-conn), or a run with a pool (--pool blocking)",
         )
     axes = case.record.axes if case else {}
-    secure = bool(axes.get("tls")) if tls is None else tls
+    secure = bool(axes.get("tls")) if fleet.tls is None else fleet.tls
     runs = [each for each in (storm, run) if each is not None]
     server = _real_server(run, storm)
     nodes = fleet.nodes or max(len(_list(server_of(run).get("nodes"))), 1)
@@ -330,7 +330,7 @@ def _accept_queue(fleet: Fleet, server: Mapping[str, Any]) -> Quantity:
     if told is None:
         how = "the run's server did not tell its tcp-backlog; say it with --accept-queue"
         return Quantity(None, Unit.COUNT, how)
-    return Quantity(told, Unit.COUNT, "tcp-backlog of the run's server (--accept-queue)")
+    return Quantity(told, Unit.COUNT, "the server's tcp-backlog (--accept-queue)")
 
 
 def _real_server(run: RunFile, storm: RunFile | None) -> Mapping[str, Any]:

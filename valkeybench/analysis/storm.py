@@ -27,9 +27,11 @@ SPREAD = 1.5
 """How many times the ideal recovery reconnects are to be spread over: the server is then busy
 two thirds of the time, so that hardly anybody waits for somebody else."""
 
-_MOST_CLIENTS = 5_000
+_MOST_CLIENTS = 2_000
 """More are simulated by so many, each standing for several, before a server as much slower."""
 _HORIZON_NS = 120 * SECOND
+_ROUNDS = 100
+"""Rounds of giving up and trying again after which what has not ended hardly will."""
 _POINTS = 60
 
 
@@ -69,8 +71,12 @@ class Storm:
     """How many may wait for the server; None is any number."""
     spread_ns: int = 0
     """Over how long the first attempts are spread, at random."""
-    horizon_ns: int = _HORIZON_NS
-    """When it is given up on, counted from the end of the spread."""
+
+    @property
+    def horizon_ns(self) -> int:
+        """Give when it is given up on: two minutes after the spread, or a hundred patiences."""
+        longest = _HORIZON_NS if self.patience_ns is None else _ROUNDS * self.patience_ns
+        return self.spread_ns + min(_HORIZON_NS, longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,7 @@ class Recovery:
     attempts: float
     """Attempts to connect for each client, the average."""
     curve: tuple[tuple[int, float], ...]
-    """Nanoseconds since the storm began, and the share of clients connected by then."""
+    """Nanoseconds since the storm began, to its end or horizon, and the share connected by then."""
 
 
 def ideal_ns(clients: float, per_second: float) -> float:
@@ -119,7 +125,7 @@ def weather(storm: Storm, *, seed: int = 1) -> Recovery:
     draw = Random(seed).random  # noqa: S311 - a model's dice
     service_ns = SECOND / storm.per_second
     patience_ns = float("inf") if storm.patience_ns is None else storm.patience_ns
-    end_ns = storm.spread_ns + storm.horizon_ns
+    end_ns = storm.horizon_ns
     firsts = (draw() * storm.spread_ns for _ in range(storm.clients))
     coming = [_Knock(at_ns, client, at_ns) for client, at_ns in enumerate(firsts)]
     heapq.heapify(coming)

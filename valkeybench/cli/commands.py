@@ -340,8 +340,8 @@ def fleet_command(
             "--measure",
             rich_help_panel=_OUTPUT,
             help="Measure what the run lacks, in half a minute: handshakes per second and what a "
-            "connection costs, plain and over TLS, on a private server or the one --url names. "
-            "Keeps that run, too.",
+            "connection costs, plain and over TLS, on a private server or the one that the flags "
+            "of Server and TLS name. Keeps that run, too.",
         ),
     ] = False,
     output: Annotated[

@@ -211,7 +211,10 @@ def _simulations(plan: FleetPlan, storms: Sequence[StormPlan]) -> Iterable[Block
         return
     over = format_duration(plan.inputs.spread_ns)
     begun = f"first attempts spread over {over}" if plan.inputs.spread_ns else "all begin at once"
-    yield Paragraph(text=f"Simulated, {begun}; until the last client is connected:")
+    yield Paragraph(
+        text=f"Simulated, {begun}; until the last client is connected, or how many were when it"
+        " was given up on:"
+    )
     yield Table(
         columns=(
             Column(title="", align=Align.LEFT),
@@ -343,7 +346,8 @@ def _fit(fit: Fit, share: str = "") -> Cell:
 
 def _recovered(recovery: Recovery) -> Cell:
     if recovery.recovered_ns is None:
-        return Cell(f"never: {format_percent(recovery.connected)} get in", Tone.BAD)
+        share, until_ns = format_percent(recovery.connected), recovery.curve[-1][0]
+        return Cell(f"{share} in {format_duration(until_ns)}", Tone.BAD)
     return Cell(format_duration(recovery.recovered_ns))
 
 

@@ -64,6 +64,16 @@ def test_memory_bounds_by_hand() -> None:
     assert (6, 141) == (memory.pool.value, memory.processes.value)
 
 
+def test_memory_now_is_that_of_those_at_work_and_of_those_that_rest() -> None:
+    """As many fresh as the run saw in use in each process, the others idle; never more than all."""
+    seen = hand_worked()
+    used = 200 * (seen.inputs.in_use.value or 0)
+    assert 0 < used < 2200
+    assert used * 17_200 + (2200 - used) * 1_750 == seen.memory_now.value
+    crowded = plan(tls=True, **{**HAND_WORKED, "max_connections": 1, "dedicated": 0})
+    assert 200 * 17_200 == crowded.memory_now.value
+
+
 def test_the_server_keeps_files_for_itself() -> None:
     """min(maxclients, file limit − 32)."""
     seen = plan(maxclients=10_000, file_limit=4096, reserved=0)

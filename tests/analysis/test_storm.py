@@ -104,6 +104,21 @@ def test_whom_the_queue_cannot_hold_the_kernel_sends_again() -> None:
     assert pytest.approx(5 + 467 / 870, rel=1e-6) == (seen.recovered_ns or 0) / SECOND
 
 
+def test_a_kernel_knocks_after_one_three_and_seven_seconds() -> None:
+    """Each pause twice the one before: 2 000 at 511 a time are in at 0, 1, 3 and 7 s."""
+    seen = weather(storm(2000, 870, 20, queue=511))
+    assert pytest.approx(7 + 467 / 870, rel=1e-6) == (seen.recovered_ns or 0) / SECOND
+
+
+def test_a_command_that_fails_is_asked_again_from_the_beginning() -> None:
+    """Two retries after a pause of 1 s each, then at once: three attempts in 3 × 0.5 + 2 s.
+
+    The server needs a second, and the client waits for half of one: 50 s of trying.
+    """
+    backoff = Backoff(base_ns=10**15, cap_ns=SECOND, retries=2)
+    assert 43 == weather(storm(1, 1, 0.5, backoff=backoff)).attempts
+
+
 def test_a_queue_that_is_served_in_time_leaves_nothing_done_in_vain() -> None:
     """Where a queue that takes everybody ends in livelock, this one does not.
 

@@ -94,6 +94,25 @@ def test_cpu_is_rate_times_cost() -> None:
     assert 1166 == seen.bounds[-1].processes.value
 
 
+@pytest.mark.parametrize(
+    ("rate", "at_most", "fit"),
+    [
+        (100_000.0, True, Fit.FITS),
+        (150_000.0, True, Fit.UNKNOWN),
+        (1_000_000.0, True, Fit.UNKNOWN),
+        (150_000.0, False, Fit.TIGHT),
+        (1_000_000.0, False, Fit.EXCEEDS),
+    ],
+)
+def test_an_upper_bound_of_cpu_condemns_nobody(rate: float, fit: Fit, *, at_most: bool) -> None:
+    """What fits at the most a command can cost fits; what does not may do."""
+    known = inputs(rate=rate, cpu_per_command_ns=6 * MICROSECOND)
+    seen = plan_fleet(replace(known, cpu_is_at_most=at_most))
+    assert fit is next(check.fit for check in seen.checks if check.name == "server CPU")
+    by_cpu = seen.bounds[-1].processes.value or 0
+    assert (seen.largest_fleet.value == by_cpu) is (not at_most and by_cpu < 500)
+
+
 def test_a_cluster_is_planned_for_each_node() -> None:
     """A client holds a pool for every node: as many connections at each, a third of commands."""
     one = plan(rate=90_000.0, cpu_per_command_ns=6 * MICROSECOND)
@@ -101,6 +120,7 @@ def test_a_cluster_is_planned_for_each_node() -> None:
     assert one.moments[0].connections.value == three.moments[0].connections.value
     assert pytest.approx((one.cpu.value or 0) / 3) == three.cpu.value
     assert 16 == three.inputs.reserved.value
+    assert (1296, 3888) == (one.bounds[-1].processes.value, three.bounds[-1].processes.value)
 
 
 def test_churn_is_a_share_of_what_the_server_opens() -> None:

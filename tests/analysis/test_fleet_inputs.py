@@ -91,6 +91,16 @@ def test_cpu_per_command_is_the_servers_over_what_it_did() -> None:
     assert 7 * MICROSECOND == seen.cpu_per_command.value
 
 
+def test_cpu_per_command_is_read_where_the_server_was_busiest() -> None:
+    """An idle server spends several times as much on a command: there it is an upper bound."""
+    idle = with_cpu(case_record(max_connections=50, server_cpu_share=0.05), cpu_us=28)
+    busy = with_cpu(case_record(max_connections=50, think="1ms", server_cpu_share=0.6), cpu_us=4)
+    alone, both = inputs(a_run(idle)), inputs(a_run(idle, busy), case=idle.id)
+    assert (28 * MICROSECOND, True) == (alone.cpu_per_command.value, alone.cpu_is_at_most)
+    assert (4 * MICROSECOND, False) == (both.cpu_per_command.value, both.cpu_is_at_most)
+    assert not inputs(a_run(idle), cpu_per_command_ns=5).cpu_is_at_most
+
+
 def test_the_rate_of_a_process_is_the_runs() -> None:
     """Commands over the windows, by process; a batch counts as its commands."""
     case = case_record(max_connections=50, processes=2, throughput=1000.0, batched=9000)
@@ -113,6 +123,8 @@ def test_handshakes_are_those_of_the_bare_wire_at_full_speed() -> None:
     own = a_run(case_record(max_connections=50), case_record("none", None))
     assert inputs(own).plain.handshakes.value is None
     assert "--measure" in inputs(own).plain.handshakes.how
+    paced = run_file(case_record("none", None, driver="wire", think="10ms"))
+    assert inputs(None, paced).plain.handshakes.value is None
 
 
 def test_a_busy_server_was_the_limit() -> None:

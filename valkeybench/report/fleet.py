@@ -147,12 +147,18 @@ def _cpu(plan: FleetPlan) -> Iterable[Block]:
         ("commands", plan.commands),
         ("main thread", plan.cpu),
         notes=(
-            Note(
-                "As the run did them: every process at the run's rate, at its CPU per command. A"
-                " server with more to do at once spends less on each."
-            ),
+            Note("Every process at the run's rate, and every command at the run's cost."),
+            *_idle(plan),
         ),
     )
+
+
+def _idle(plan: FleetPlan) -> Iterable[Note]:
+    if plan.inputs.cpu_is_at_most and plan.cpu.value is not None:
+        yield Note(
+            "At most: the server had little else to do in the run, and spends less on a command the"
+            " more of them there are."
+        )
 
 
 def _storms(plan: FleetPlan) -> Iterable[Block]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.fleets import a_run, a_storm, cost, inputs, storm_case, usual_run
+from tests.analysis.fleets import a_run, a_storm, cost, inputs, plan, storm_case, usual_run
 from tests.runs import case_record, run_file
 from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import CaseRecord, Reading
@@ -109,6 +109,18 @@ def test_the_rate_of_a_process_is_the_runs() -> None:
     seen = inputs(a_run(case))
     assert pytest.approx((case.summary.commands or 0) / seconds / 2) == seen.rate.value
     assert pytest.approx(10.0) == inputs(rate=10_000.0).rate.value
+
+
+def test_a_case_that_did_nothing_says_nothing() -> None:
+    """Neither its rate nor what hangs on it; everything else is planned."""
+    idle = case_record(max_connections=50, throughput=0.0, failures={"timeout": 9})
+    seen = plan(a_run(idle), max_connections=5)
+    assert (None, None) == (seen.inputs.rate.value, seen.cpu.value)
+    assert 5000 == seen.moments[0].connections.value
+    timeless = storm_case(tls=False, per_second=9000, cpu_us=40)
+    trials = [trial.model_copy(update={"duration_ns": 0}) for trial in timeless.trials]
+    broken = run_file(timeless.model_copy(update={"trials": trials}))
+    assert inputs(None, broken).plain.handshakes.value is None
 
 
 def test_handshakes_are_those_of_the_bare_wire_at_full_speed() -> None:

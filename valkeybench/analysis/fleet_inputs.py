@@ -285,6 +285,9 @@ def _rate(fleet: Fleet, case: SeenCase | None) -> Quantity:
         return Quantity(None, Unit.PER_SECOND, how)
     summary, seconds = case.summary, sum(t.duration_ns for t in case.trials) / SECOND
     commands = summary.completed if summary.commands is None else summary.commands
+    if not commands or not seconds:
+        how = f"case {case.id} completed no command; say it for the whole fleet with --rate"
+        return Quantity(None, Unit.PER_SECOND, how)
     return Quantity(
         commands / seconds / case.processes,
         Unit.PER_SECOND,

@@ -95,7 +95,7 @@ class Wish:
     prewarmed: int | None = None
     opened: int | None = None
     connections_counted: int | None = None
-    """What the server counted; as many as we opened unless wished otherwise."""
+    """What the server counted; as many as it did not reject of ours unless wished otherwise."""
     setup_round_trips: float | None = 4.0
     setup_refused: float | None = 1.0
     abandoned: int = 0
@@ -423,7 +423,8 @@ class _Trial:
     def _server(self) -> Server:
         wish, opened = self.wish, self.prewarmed + self.opened
         share = None if wish.server_cpu_share is None else _each(wish.server_cpu_share, self.repeat)
-        counted = opened if wish.connections_counted is None else wish.connections_counted
+        received = max(opened - wish.rejected, 0)
+        counted = received if wish.connections_counted is None else wish.connections_counted
         open_now = 1 + (self.prewarmed if self.case.pool.is_pooled else 0)
 
         def reading(at_ns: int, **more: int) -> Reading:

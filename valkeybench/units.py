@@ -13,6 +13,7 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 _DURATIONS = {
     "ns": 1,
@@ -25,7 +26,19 @@ _DURATIONS = {
     "min": MINUTE,
     "h": HOUR,
 }
-_SIZES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "k": 1024, "mb": 10**6, "mib": 2**20, "m": 2**20}
+_SIZES = {
+    "": 1,
+    "b": 1,
+    "k": 2**10,
+    "kb": 10**3,
+    "kib": 2**10,
+    "m": 2**20,
+    "mb": 10**6,
+    "mib": 2**20,
+    "g": 2**30,
+    "gb": 10**9,
+    "gib": 2**30,
+}
 _PER = {"": 1, "/s": 1, "/m": 60, "/min": 60}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([^\s0-9.]*)\s*", re.ASCII)
 _RATE_UNIT = re.compile(r"(k?)(|/[a-z]+)")

@@ -10,71 +10,62 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from valkeybench.analysis.agreement import differences, refuse_different
+from valkeybench.analysis.baseline import judge_against, refuse_any_difference
+from valkeybench.analysis.comparison import RunComparison, compare_cases
 from valkeybench.analysis.enough import Sight
 from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.fitness import fitness
 from valkeybench.analysis.found import recommendation
+from valkeybench.analysis.gate import judge_limits
 from valkeybench.analysis.health import health
+from valkeybench.analysis.idling import idle_notes
+from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.analysis.notes import run_notes
+from valkeybench.analysis.observing import judge
 from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
-from valkeybench.errors import LoadError, ServerError, ValkeybenchError
+from valkeybench.errors import ServerError, ValkeybenchError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
 from valkeybench.load.places import open_place
 from valkeybench.load.preflight import check_clients, check_room
 from valkeybench.load.trust import context_cost
 from valkeybench.load.vetting import check_commands
-from valkeybench.measurement.watch import ServerWatch
 from valkeybench.plan.trial import make_plan
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment, read_state
-from valkeybench.results.store import write_run
+from valkeybench.results.store import read_run, write_run
 from valkeybench.scenario.model import Pool
-from valkeybench.server.doorstep import read_doorstep
+from valkeybench.server.client_watch import watch_clients
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
-from valkeybench.server.session import open_watched
-from valkeybench.units import MILLISECOND
+from valkeybench.server.session import open_servers, open_watched
+from valkeybench.trials import Bench, Watcher, run_trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from valkeybench.analysis.comparison import Rule
     from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
+    from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.observing import Findings, Wish
     from valkeybench.analysis.search import Answer, Goal
+    from valkeybench.analysis.verdict import Verdict
     from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
-    from valkeybench.measurement.measurement import Measurement
-    from valkeybench.measurement.placing import Placing
+    from valkeybench.measurement.looking import Pace
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Status
     from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile, RunWarning
-    from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
-    from valkeybench.server.endpoint import Endpoint
-    from valkeybench.server.sampler import Watching
+    from valkeybench.server.client_watch import LookWatcher
     from valkeybench.server.serving import Serving
-
-_SAMPLE_EVERY_NS = 250 * MILLISECOND
-
-
-class Watcher(Protocol):
-    """Who is told how the work gets on."""
-
-    def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:
-        """Hear that the server is there, and what will be done."""
-
-    def trial_started(self, trial: Trial) -> None:
-        """Hear that a trial begins."""
-
-    def trial_done(self, trial: Trial, record: TrialRecord) -> None:
-        """Hear that a trial is measured and kept."""
 
 
 class SearchWatcher(Watcher, Protocol):
@@ -120,12 +111,82 @@ def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: Search
     return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
 
 
+def fleet(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+    """Measure what a fleet is planned with: a storm of connections, and what each costs.
+
+    It is a run like any other, but what connections cost is always looked at. Raises what
+    `run` raises.
+    """
+    plan = make_plan(scenario, key_prefix=_prefix())
+    return _measure(scenario, plan, _Planned(wants_costs=True), output=output, watcher=watcher)
+
+
+def compare(
+    paths: Sequence[Path], *, rules: Sequence[Rule], by: Sequence[str], even_if_different: bool
+) -> RunComparison:
+    """Say what changed between two kept runs, or along axes of one.
+
+    Raises ResultError when a file cannot be read, no case stands against another, or the runs
+    differ in what makes numbers incommensurable, unless that was asked for.
+    """
+    runs = [read_run(path) for path in paths]
+    base, new = runs[0], runs[-1]
+    if len(runs) == 1:
+        found = []
+        matching = match_within(base.cases, by=by)
+    else:
+        found = differences(base, new)
+        if not even_if_different:
+            refuse_different(found)
+        matching = match_runs(base.cases, new.cases, by=by)
+    return RunComparison(
+        base=base,
+        new=new,
+        differences=found,
+        matching=matching,
+        comparisons=[compare_cases(pair, rules=rules) for pair in matching.pairs],
+    )
+
+
+def gate(run: RunFile, limits: Sequence[Limit]) -> Verdict:
+    """Hold limits against a run; raises ScenarioError when one is about no case of it."""
+    return judge_limits(run, limits)
+
+
+def gate_against(
+    run: RunFile,
+    baseline: RunFile,
+    *,
+    rules: Sequence[Rule],
+    fails: bool,
+    even_if_different: bool,
+) -> Verdict:
+    """Hold a run against a baseline that was kept; it warns, or `fails` as well.
+
+    Raises ResultError when the two cannot be compared: here that is any difference at all.
+    """
+    found = differences(baseline, run)
+    if not even_if_different:
+        refuse_any_difference(found)
+    matching = match_runs(baseline.cases, run.cases)
+    comparisons = [compare_cases(pair, rules=rules) for pair in matching.pairs]
+    return judge_against(
+        RunComparison(
+            base=baseline, new=run, differences=found, matching=matching, comparisons=comparisons
+        ),
+        fails=fails,
+    )
+
+
 def _prefix() -> str:
     return f"valkeybench:{secrets.token_hex(4)}:"
 
 
 class _Course(Protocol):
     """Which trials are run, and what is recommended after them."""
+
+    wants_costs: bool
+    """Whether what a connection costs is looked at however short the load is."""
 
     def trials(self, book: Book) -> Iterable[Trial]:
         """Give the trials; each is entered in the book before the next is asked for."""
@@ -136,6 +197,9 @@ class _Course(Protocol):
 
 class _Planned:
     """Every trial of the plan, whatever is seen."""
+
+    def __init__(self, *, wants_costs: bool = False) -> None:
+        self.wants_costs = wants_costs
 
     def trials(self, book: Book) -> Iterable[Trial]:
         return book.plan.trials
@@ -149,6 +213,7 @@ class _Search:
 
     def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
         self._goal, self._watcher = goal, watcher
+        self.wants_costs = False
         self._tried: list[Tried] = []
         self._answer: Answer | None = None
 
@@ -212,12 +277,12 @@ def _measure(
                 provider=endpoint.provider,
                 tls_provider=serving.tls_provider,
                 tls_context=context_cost(serving.tls.trust.ca_certs) if serving.tls else None,
-                connection_costs=connection_costs(serving, facts, plan),
+                connection_costs=connection_costs(serving, facts, plan, always=course.wants_costs),
             )
             with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
                 book.note_data_set(keyspace.loaded)
-                status, stopped_by = _run_trials(
-                    book, course.trials(book), _Bench(serving, sampler, where), output, watcher
+                status, stopped_by = run_trials(
+                    book, course.trials(book), Bench(serving, sampler, where), output, watcher
                 )
     except ServerError as error:
         if status is None:
@@ -231,6 +296,7 @@ def _measure(
             *_notes(scenario, serving, facts, keyspace, where),
             *book.lost,
             *failure_notes(cases),
+            *idle_notes(facts, cases),
             *health(cases),
         ],
         recommendations=course.recommend(cases),
@@ -269,90 +335,11 @@ def doctor(scenario: Scenario) -> list[Check]:
     return fitness(read_environment(), read_state(), server, ours=scenario.server.url is None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """Where a trial is run: the servers, who asks them about themselves, and the place."""
+def observe(scenario: Scenario, pace: Pace, wish: Wish, *, watcher: LookWatcher) -> Findings:
+    """Watch who uses the scenario's server, without any load, and judge what they would need.
 
-    serving: Serving
-    sampler: Watching
-    where: Place
-
-
-def _run_trials(
-    book: Book,
-    trials: Iterable[Trial],
-    bench: _Bench,
-    output: Path | None,
-    watcher: Watcher,
-) -> tuple[Status, ValkeybenchError | None]:
-    """Run every trial in turn; say how that ended, and what stopped it early.
-
-    A trial whose load is lost is left out and the next one run; two in a row end it.
+    Ctrl-C ends it early with what was seen. Raises ServerError when the server cannot be used
+    or does not let us look, ScenarioError when it has more clients than shall be listed.
     """
-    lost: LoadError | None = None
-    lost_now = False
-    try:
-        for trial in trials:
-            watcher.trial_started(trial)
-            started = datetime.now(UTC)
-            endpoint = bench.serving.endpoint(tls=trial.case.tls)
-            lost_before, lost_now = lost_now, False
-            try:
-                seen, watch, placing = _run_trial(trial, endpoint, bench.sampler, bench.where)
-            except LoadError as error:
-                book.lose(trial, error)
-                lost, lost_now = lost or error, True
-                if lost_before:
-                    return "failed", lost
-                continue
-            record = book.enter(trial, started, seen, watch, placing)
-            if output is not None:
-                # Until the last trial is in, whoever reads the file must see it is not whole.
-                write_run(book.run_file("interrupted"), output)
-            watcher.trial_done(trial, record)
-            if watch.lost:
-                return "failed", _gone(bench.serving.endpoint(), bench.sampler)
-    except ServerError as error:
-        return "failed", error
-    except KeyboardInterrupt:
-        return "interrupted", None
-    return "complete" if lost is None else "failed", lost
-
-
-def _gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
-    who = f"the server at {endpoint.address}"
-    if endpoint.nodes:
-        who = f"a node of the cluster at {endpoint.address}"
-        try:
-            sampler.read()
-        except ServerError as error:
-            who += f" ({error.message})"
-    return ServerError(
-        f"{who} went away during the run", remedy="what was measured until then is kept"
-    )
-
-
-def _run_trial(
-    trial: Trial, endpoint: Endpoint, sampler: Watching, where: Place
-) -> tuple[Measurement, ServerWatch, Placing]:
-    """Run one trial between readings of the server."""
-    before, connections_before = sampler.read(), sampler.own_connections
-    doorstep = read_doorstep(endpoint)
-    with where.standing_by(trial, endpoint) as load:
-        ready = sampler.read()
-        with sampler.watch(_SAMPLE_EVERY_NS) as watching:
-            seen = load.run()
-    after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
-    watch = ServerWatch(
-        before=before,
-        ready=ready,
-        samples=watching.readings,
-        after=after or ready,
-        own_connections=sampler.own_connections - connections_before,
-        opens_ns=load.window.opens,
-        closes_ns=load.window.closes,
-        lost=watching.lost or after is None,
-        listen_overflows=turned_away.listen_overflows,
-        listen_drops=turned_away.listen_drops,
-    )
-    return seen, watch, load.placing
+    with open_servers(scenario.server, maxclients_needed=0, tls=scenario.axes.tls) as serving:
+        return judge(watch_clients(serving.endpoint(), pace, watcher), wish)

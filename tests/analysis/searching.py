@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TRUTH = Path(__file__).with_name("truth.json")
-"""What `benchmarks/sizing.py --truth` found: p99 and throughput by setting and size."""
+"""What `benchmarks/sizing_model.py --truth` found: p99 and throughput by setting and size."""
 
 P99_TOLERANCE, RATE_TOLERANCE = 1.10, 0.98
 """The true minimum is the smallest size this close to the best of both."""

@@ -503,4 +503,6 @@ def test_a_counter_the_server_did_not_tell_is_not_zero(counter: str) -> None:
     found = codes(case.model_copy(update={"trials": trials}))
     other = {Code.REJECTED_CONNECTIONS: "rejected_connections", Code.EVICTIONS: "evicted_keys"}
 
-    assert [code for code, name in other.items() if name != counter] == found
+    assert [code for code, name in other.items() if name != counter] == [
+        code for code in found if code in other
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb, exp, factorial, log
+from math import comb, exp, factorial, log, sqrt
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from valkeybench.analysis.inference import (
     Conclusion,
     SequentialTest,
+    difference_bounds,
     log_ratios,
     mean_bounds,
     negative_binomial_quantile,
@@ -143,3 +144,27 @@ def test_bursts_need_more() -> None:
         negative_binomial_quantile(0.999, mean=mean, variance=variance), abs=1
     )
     assert 0 == negative_binomial_quantile(0.999, mean=0.0, variance=0.0)
+
+
+def test_two_samples_are_bounded_as_tables_say() -> None:
+    """Of equal spread they have the degrees of both; where one does not scatter, the other's."""
+    alike = difference_bounds([1, 2, 3], [4, 5, 6], alpha=0.025)
+    assert -3 == alike.mean
+    assert 2.776 * sqrt(2 / 3) == pytest.approx(alike.high - alike.mean, rel=1e-3)
+
+    lopsided = difference_bounds([7, 7, 7, 7], [1, 2, 3], alpha=0.025)
+    assert (5, 4.303 * sqrt(1 / 3)) == pytest.approx(
+        (lopsided.mean, lopsided.mean - lopsided.low), rel=1e-3
+    )
+
+
+def test_samples_that_do_not_scatter_have_no_doubt() -> None:
+    """What is the same in every run is known."""
+    bounds = difference_bounds([2, 2], [1, 1], alpha=0.025)
+    assert (1, 1, 1) == (bounds.mean, bounds.low, bounds.high)
+
+
+def test_one_value_bounds_nothing() -> None:
+    """It does not tell how much it scatters."""
+    with pytest.raises(ValueError, match="two values"):
+        difference_bounds([1], [1, 2], alpha=0.025)

@@ -1,6 +1,6 @@
 """On modelled applications whose best size is known, the search finds it or says it cannot.
 
-The truth was found by trying every size for long (`benchmarks/sizing.py --truth`); the
+The truth was found by trying every size for long (`benchmarks/sizing_model.py --truth`); the
 search sees short, noisy trials, and goes through its guards like any other.
 """
 

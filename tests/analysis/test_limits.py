@@ -35,28 +35,100 @@ def test_a_limit_is_read_as_it_is_written(written: str, shown: str, value: float
 @pytest.mark.parametrize(
     ("written", "marked", "remedy"),
     [
-        ("respnse.p99 < 5ms", "»respnse.p99« < 5ms", "did you mean response?"),
-        ("response.p98 < 5ms", "»response.p98« < 5ms", "p99"),
-        ("response < 5ms", "»response« < 5ms", "write response.p99"),
-        ("speed > 5", "»speed« > 5", "throughput"),
-        ("response.p99 == 5ms", "response.p99 »==« 5ms", "use one of"),
-        ("response.p99 < 5", "response.p99 < »5«", "write it like"),
-        ("throughput > often", "throughput > »often«", "write it like"),
-        ("failed < -1", "failed < »-1«", "write it like"),
-        ("fairness > 10%", "fairness > »10%«", "write it like"),
-        ("failed < nan", "failed < »nan«", "write it like"),
-        ("quick please", "»quick please«", "write it like"),
-        ("", "»«", "write it like"),
+        ("respnse.p99 < 5ms", "respnse.p99", "did you mean response?"),
+        ("response.p98 < 5ms", "response.p98", "p99"),
+        ("response < 5ms", "response", "write response.p99"),
+        ("speed > 5", "speed", "throughput"),
+        ("response.p99 == 5ms", "==", "use one of"),
+        ("response.p99 < 5", "5", "write it like"),
+        ("throughput > often", "often", "write it like"),
+        ("failed < -1", "-1", "write it like"),
+        ("fairness > 10%", "10%", "write it like"),
+        ("failed < nan", "nan", "write it like"),
+        ("quick please", "quick please", "write it like"),
     ],
 )
 def test_what_is_wrong_with_a_limit_is_marked(written: str, marked: str, remedy: str) -> None:
-    """The part that is wrong stands between » and «; what would do stands beside it."""
+    """A caret stands below each sign that is wrong; what would do stands beside it."""
     with pytest.raises(ScenarioError) as caught:
         parse_limits([written], place="--slo")
     (problem,) = caught.value.problems
     assert ("--slo", ExitCode.USAGE) == (problem.place, caught.value.exit_code)
-    assert marked in problem.reason
+    assert marked == _marked(problem.reason)
     assert remedy in problem.remedy
+
+
+def _marked(reason: str) -> str:
+    """Give what the carets stand below."""
+    _, text, carets = reason.splitlines()
+    return "".join(sign for sign, mark in zip(text, carets, strict=False) if mark == "^")
+
+
+@pytest.mark.parametrize("written", ["", "quick\x1bplease", "x" * 999])
+def test_what_cannot_be_shown_as_it_is_has_no_caret(written: str) -> None:
+    """Nothing, what steers a terminal, and what nobody would read."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_limits([written], place="--slo")
+    (problem,) = caught.value.problems
+    assert "\x1b" not in problem.reason
+    assert len(problem.reason) < 100
+    assert "write it like" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "value"),
+    [
+        ("response.p99[pool=none] > 5ms", "response.p99[pool=none] > 5.00 ms", 5 * MILLISECOND),
+        (
+            "command.p50[tls=on]/command.p50[ tls=off ] > 150%",
+            "command.p50[tls=on] / command.p50[tls=off] > 1.5x",
+            1.5,
+        ),
+        ("pool_wait.p99 / response.p99 < 0.2", "pool_wait.p99 / response.p99 < 0.2x", 0.2),
+        ("failed[rate=1000/s,m=5] > 0", "failed[rate=1000/s,m=5] > 0", 0),
+    ],
+)
+def test_cases_are_picked_and_divided(written: str, shown: str, value: float) -> None:
+    """By the words of flags and scenario files; a quotient is so many times."""
+    (limit,) = parse_limits([written], place="--fail-if", across_cases=True)
+    assert (shown, value) == (str(limit), limit.value)
+
+
+def test_a_pick_holds_what_run_files_hold() -> None:
+    """Names and values as they stand in the axes of a case."""
+    (limit,) = parse_limits(
+        ["failed[max-conn=5,tls=on,rtt=2ms,think=0] > 0"], place="--fail-if", across_cases=True
+    )
+    assert {"max_connections": 5, "tls": True, "rtt_ns": 2 * MILLISECOND, "think": "0"} == {
+        pick.axis: pick.value for pick in limit.term.picks
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "marked", "remedy"),
+    [
+        ("failed[poool=none] > 0", "poool=none", "did you mean pool?"),
+        ("failed[pool=nine] > 0", "pool=nine", "did you mean none?"),
+        ("failed[tls=on,pool] > 0", "pool", "write it like"),
+        ("failed[pool=none > 0", "[pool=none > 0", "write it like"),
+        ("failed / throughput > 1", "throughput", "write it like"),
+        ("failed / dropped > 1ms", "1ms", "how many times"),
+    ],
+)
+def test_what_is_wrong_with_a_pick_is_marked(written: str, marked: str, remedy: str) -> None:
+    """The axis or value that is not, a bracket left open, units that do not fit."""
+    with pytest.raises(ScenarioError) as caught:
+        parse_limits([written], place="--fail-if", across_cases=True)
+    (problem,) = caught.value.problems
+    assert marked == _marked(problem.reason)
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize("written", ["failed[tls=on] > 0", "failed / dropped > 1"])
+def test_where_there_is_one_case_none_is_picked(written: str) -> None:
+    """A size is sought for one load: the limit says nothing of cases."""
+    with pytest.raises(ScenarioError, match="only one case"):
+        parse_limits([written], place="--slo")
 
 
 def test_every_wrong_limit_is_named() -> None:

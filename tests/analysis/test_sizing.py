@@ -269,6 +269,16 @@ def test_a_model_never_contradicts_what_was_seen_not_to_be_enough() -> None:
         "erlang_c": 6,
         "finite_source": 6,
     }
+    assert "with 6 connections" in found.reason
+    assert "Handlers were seen to find 8 taken, though, so 9 it is" in found.reason
+
+
+def test_what_a_raising_pool_does_to_who_finds_none_free_is_called_failing() -> None:
+    """Nobody waits for it, so no words about waiting: the model's share is one of failures."""
+    raising = case_record("raising", 2, failures={"pool_exhausted": 300}, in_use=[9, 1])
+
+    assert "failures may be more than it says" in only(raising).reason
+    assert "waits will be longer" not in only(raising).reason
 
 
 def test_a_raising_pool_that_failed_leaves_the_answer_to_its_blocking_sibling() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,25 +49,55 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- certificates ---
 
 
+SIGNED_IN = datetime(2001, 1, 1, tzinfo=UTC)
+UNCHECKED = "measure without checking with --insecure"
+NEVER = datetime(2090, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.tls
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "remedy"),
     [
-        ("expired", "certificate has expired"),
-        ("wrong host", "IP address mismatch"),
-        ("wrong authority", "self-signed certificate in certificate chain"),
-        ("self-signed", "self-signed certificate"),
+        (
+            "expired",
+            "it expired on 2001-02-03 00:00 UTC",
+            "renew it on the server; until then, " + UNCHECKED,
+        ),
+        (
+            "not yet valid",
+            "it is not valid before 2089-01-01 00:00 UTC",
+            "set the clocks, or wait until it is valid; until then, " + UNCHECKED,
+        ),
+        (
+            "wrong host",
+            "it is for cache.example, 192.0.2.1, and we asked for 127.0.0.1",
+            "write a name it has in the URL, or leave that unchecked with --no-check-host",
+        ),
+        (
+            "wrong authority",
+            "self-signed certificate in certificate chain",
+            "trust who signed it with --cacert FILE, or " + UNCHECKED,
+        ),
+        (
+            "self-signed",
+            "self-signed certificate",
+            "trust who signed it with --cacert FILE, or " + UNCHECKED,
+        ),
     ],
 )
 def test_a_certificate_that_is_not_right(
-    tmp_path: Path, apart: Path, fault: str, reason: str
+    tmp_path: Path, apart: Path, fault: str, reason: str, remedy: str
 ) -> None:
-    """The reason is said, and how to trust it or measure without; nothing is measured."""
+    """What it says and what was expected, and the remedy of that fault and no other."""
+    dates: dict[str, dict[str, datetime]] = {
+        "expired": {"begins": SIGNED_IN, "ends": datetime(2001, 2, 3, tzinfo=UTC)},
+        "not yet valid": {"begins": datetime(2089, 1, 1, tzinfo=UTC), "ends": NEVER},
+    }
     papers = make_papers(
         apart,
-        *(("192.0.2.1",) if fault == "wrong host" else ()),
-        expired=fault == "expired",
+        *(("cache.example", "192.0.2.1") if fault == "wrong host" else ()),
         self_signed=fault == "self-signed",
+        **dates.get(fault, {}),
     )
     trusted = papers.ca
     if fault == "wrong authority":
@@ -75,13 +106,18 @@ def test_a_certificate_that_is_not_right(
     words = () if fault == "self-signed" else ("--cacert", str(trusted))
     with started(papers=papers) as endpoint:
         said = refused(tmp_path, "--url", endpoint.address, *words)
-        assert f"{endpoint.address}: the server's certificate is not trusted: " in said
-        assert reason in said.replace("self signed", "self-signed")
-        assert "--cacert" in said
-        if fault == "self-signed":
+        assert said.replace("self signed", "self-signed").splitlines() == [
+            f"error: {endpoint.address}: the server's certificate is not trusted: {reason}",
+            f"  {remedy}",
+        ]
+        if fault in ("self-signed", "wrong host"):
             # Measured all the same by who says so, and the run says so, too.
-            run = measured(tmp_path, endpoint, "--insecure")
-            assert "insecure" in [warning.code for warning in run.warnings]
+            unchecked, code = {
+                "self-signed": ("--insecure", "insecure"),
+                "wrong host": ("--no-check-host", "host_not_checked"),
+            }[fault]
+            run = measured(tmp_path, endpoint, *words, unchecked)
+            assert code in [warning.code for warning in run.warnings]
 
 
 def measured(directory: Path, endpoint: Endpoint, *words: str) -> RunFile:
@@ -98,12 +134,21 @@ def measured(directory: Path, endpoint: Endpoint, *words: str) -> RunFile:
 
 
 @pytest.mark.tls
-def test_no_client_certificate_where_one_is_wanted(tmp_path: Path, apart: Path) -> None:
-    """It says which flags give one."""
+def test_a_server_that_wants_a_certificate_of_ours(tmp_path: Path, apart: Path) -> None:
+    """None, or one that somebody else signed: that it is this, and which flags give one."""
     papers = make_papers(apart)
+    (apart / "other").mkdir()
+    theirs = str(make_papers(apart / "other").client)
     with started("tls-auth-clients yes", papers=papers) as endpoint:
-        said = refused(tmp_path, "--url", endpoint.address, "--cacert", str(papers.ca))
-    assert "--cert and --key" in said
+        words = ("--url", endpoint.address, "--cacert", str(papers.ca))
+        none = refused(tmp_path, *words)
+        other = refused(tmp_path, *words, "--cert", theirs)
+    assert [
+        f"error: {endpoint.address}: the server wants a certificate of ours",
+        "  give --cert and --key",
+    ] == none.splitlines()
+    assert f"{endpoint.address}: the server does not accept our certificate: " in other
+    assert "valid and signed by an authority the server knows (--cert, --key)" in other
 
 
 @pytest.mark.tls
@@ -185,6 +230,10 @@ def test_a_server_that_closes_idle_connections(tmp_path: Path) -> None:
     assert 2 == case.summary.connections.prewarmed
     assert 1 <= case.summary.connections.opened
     assert trial.server.connections_counted == 2 + case.summary.connections.opened
+    (note,) = [warning for warning in run.warnings if warning.code == "idle_timeout"]
+    again = case.summary.connections.opened
+    assert "idle for 1.00 s (timeout): " in note.message
+    assert f": {again} connection" in note.message
 
 
 @contextmanager
@@ -220,5 +269,11 @@ def test_a_server_that_is_full_half_way(tmp_path: Path, apart: Path, *, tls: boo
     (case,) = kept.cases
     assert case.summary is not None
     assert 0 < case.summary.failures["max_clients"] <= rejected
+    (trial,) = case.trials
+    assert trial.server is not None
+    # The three who filled it up came during the run as well.
+    opened = case.summary.connections.prewarmed + case.summary.connections.opened
+    assert opened + 3 == (trial.server.connections_counted or 0) + rejected
+    assert "turned away (rejected_connections)" in " ".join(ended.out.split())
     assert set(case.summary.failures) <= {"max_clients", "reset"}
     assert tls == ("max_clients_by_server" in [warning.code for warning in kept.warnings])

@@ -29,6 +29,7 @@ def refused(directory: Path, *words: str, code: ExitCode, **variables: str) -> s
     assert "Traceback" not in ended.err
     assert "bug" not in ended.err
     assert before == files_in(directory)
+    assert not [path for path in directory.iterdir() if path.name == "results" and path.is_dir()]
     return ended.err
 
 

@@ -236,3 +236,19 @@ def test_without_a_command_there_is_help(tmp_path: Path) -> None:
     for name in ("run", "scenarios", "doctor"):
         assert re.search(rf"\b{name}\b", ended.out + ended.err)
     assert "Traceback" not in ended.err
+
+
+def test_an_emulated_distance_is_called_that_wherever_it_shows(tmp_path: Path) -> None:
+    """In what -q leaves, in every line of progress, and in the result, for a program to see."""
+    words = ("run", *TINY, "--pool", "blocking", "--rtt", "2ms", "-o", "run.json")
+    quiet = valkeybench(tmp_path, *words, "-q")
+    assert ("", 0) == (quiet.err, quiet.code)
+    assert "emulated rtt 2 ms" in quiet.out
+    assert [True] == [case.rtt_emulated for case in kept_run(tmp_path / "run.json").cases]
+
+    told = valkeybench(tmp_path, *words)
+    assert all("emulated rtt 2 ms" in line for line in told.err.splitlines() if "trial" in line)
+    assert "trial 1/1" in told.err
+    near = valkeybench(tmp_path, *words[:-4], "-o", "run.json")
+    assert "emulated" not in near.out + near.err
+    assert [False] == [case.rtt_emulated for case in kept_run(tmp_path / "run.json").cases]

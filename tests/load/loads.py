@@ -12,7 +12,7 @@ from valkeybench.load.wire.driver import WireDriver
 from valkeybench.measurement.metrics import PARTS, Phase
 from valkeybench.measurement.recorder import Window
 from valkeybench.plan.trial import Trial
-from valkeybench.scenario.model import Case, Driver, Think
+from valkeybench.scenario.model import Case, Driver, Pool, Think
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ DRIVERS: dict[Driver, Callable[..., AnyDriver]] = {
 """How each driver is made in this process."""
 
 PREFIX = "valkeybench:tests:"
+
+POLICIES = tuple(pool for pool in Pool if pool is not Pool.MULTIPLEXED)
+"""The pool policies of clients that have pools."""
 
 
 def make_trial(

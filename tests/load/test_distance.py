@@ -10,9 +10,9 @@ import pytest
 from tests.load.loads import drive_apart, drive_here, few_handlers, make_trial
 from valkeybench.load.punctual import lateness_of_pauses_ns
 from valkeybench.measurement.metrics import Phase
-from valkeybench.scenario.model import Pool, TlsVersion
+from valkeybench.scenario.model import Distribution, Driver, Pool, Think, TlsVersion
 from valkeybench.server.binary import find_tls_binary
-from valkeybench.server.embedded import embedded_serving
+from valkeybench.server.embedded import embedded_server, embedded_serving
 from valkeybench.server.serving import TlsOffer
 from valkeybench.units import MILLISECOND, SECOND
 
@@ -117,6 +117,54 @@ def test_distance_costs_its_round_trips_and_nothing_else(
         if pytest.approx(1, abs=CLOSE_ENOUGH) == ratios[-1]:
             return
     pytest.fail(f"in units of what it should be, distance cost {ratios}")
+
+
+SHORT_RTTS_NS = (MILLISECOND, 2 * MILLISECOND)
+RESTED = Think(MILLISECOND, Distribution.CONSTANT)
+"""After a rest a machine takes longer for everything, so near and far must both have had one."""
+TRAVELLED = (Phase.CONNECT, Phase.HANDSHAKE, Phase.COMMAND)
+"""Where a distance is waited for without TLS. Elsewhere nothing is, but building connections
+takes a few hundred microseconds, and longer the more seldom it is done."""
+
+
+@pytest.mark.parametrize("driver", Driver)
+@pytest.mark.parametrize("pool", [Pool.BLOCKING, Pool.NONE])
+def test_a_short_distance_costs_its_round_trips_too(driver: Driver, pool: Pool) -> None:
+    """At 1 and 2 ms, by the least of each phase in trials that take turns, for every driver.
+
+    What else goes on can only make a wait longer, so the least is what it takes without.
+    """
+    least: dict[int, int] = {}
+    seen: dict[int, Measurement] = {}
+    far: dict[int, float] = {}
+    with embedded_server() as endpoint:
+        for _ in range(ROUNDS):
+            for rtt_ns in (0, *SHORT_RTTS_NS):
+                case = few_handlers(
+                    driver=driver, pool=pool, concurrency=1, max_connections=1, rtt_ns=rtt_ns,
+                    think=RESTED,
+                )  # fmt: skip
+                # Without a pool a command takes several round trips, and fewer are seen.
+                lasts_ms = 600 if pool is Pool.NONE else 250
+                trial = make_trial(case, lasts_ns=lasts_ms * MILLISECOND)
+                seen[rtt_ns] = drive_apart(trial, endpoint)
+                took = travelled_ns(seen[rtt_ns])
+                least[rtt_ns] = min(least.get(rtt_ns, took), took)
+            far = {
+                rtt_ns: (least[rtt_ns] - least[0])
+                / (round_trips(seen[rtt_ns], None, pool) * rtt_ns)
+                for rtt_ns in SHORT_RTTS_NS
+            }
+            if all(pytest.approx(1, abs=CLOSE_ENOUGH) == ratio for ratio in far.values()):
+                return
+    pytest.fail(f"in units of what it should be, distance cost {far}")
+
+
+def travelled_ns(seen: Measurement) -> int:
+    """Add up the least of each phase that a distance is in."""
+    return sum(
+        seen.histograms[phase].minimum or 0 for phase in TRAVELLED if phase in seen.histograms
+    )
 
 
 def test_how_late_pauses_are_is_no_more_than_they_were() -> None:

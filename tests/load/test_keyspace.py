@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,9 @@ import redis
 from valkeybench.errors import ServerError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.scenario.commands import READS, Holds
-from valkeybench.scenario.model import Axes, Scenario, Values
+from valkeybench.scenario.model import Axes, Scenario
+from valkeybench.scenario.secret import Secret
+from valkeybench.scenario.values import Values
 
 if TYPE_CHECKING:
     from tests.load.loads import AnyClient
@@ -99,6 +102,29 @@ def test_keys_go_also_when_the_load_fails(embedded: Endpoint, server: AnyClient)
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert ["other"] == server.keys()
+
+
+@pytest.mark.parametrize(
+    ("rights", "left"),
+    [
+        (("+set", "+unlink"), 0),
+        (("+set", "+del"), 0),
+        (("+set",), 10),
+    ],
+)
+def test_keys_go_by_whatever_the_user_may_use(
+    embedded: Endpoint, server: AnyClient, rights: tuple[str, ...], left: int
+) -> None:
+    """By UNLINK or by DEL; where both are refused, what stays is said with the server's reason."""
+    server.acl_setuser("tidy", enabled=True, nopass=True, keys=["valkeybench:*"], commands=rights)
+    user = replace(embedded, username="tidy", password=Secret("any"))
+    with own_keyspace(user, scenario("GET k:{0..9}"), prefix=PREFIX) as keyspace:
+        assert 10 == server.dbsize()
+    server.acl_deluser("tidy")
+
+    assert left == server.dbsize()
+    assert bool(left) == bool(keyspace.left_behind)
+    assert ("del" in keyspace.left_behind) == bool(left)
 
 
 def test_large_values_are_loaded_in_parts(embedded: Endpoint, server: AnyClient) -> None:

@@ -23,7 +23,7 @@ from tests.load.fakes import (
     to_commands,
     usual,
 )
-from tests.load.loads import assert_adds_up, few_handlers, make_trial
+from tests.load.loads import POLICIES, assert_adds_up, few_handlers, make_trial
 from tests.server.processes import wait_until
 from valkeybench.load import threads
 from valkeybench.load.asking import connection_class, make_asker, make_pool
@@ -105,12 +105,12 @@ def test_asking_leaves_open_what_the_pool_holds_and_nothing_else(
         wait_until(lambda: 0 == server.connected)
 
 
-@pytest.mark.parametrize("pool", Pool)
+@pytest.mark.parametrize("pool", POLICIES)
 def test_after_a_load_nothing_is_open_but_its_pool(embedded: Endpoint, pool: Pool) -> None:
     """However many connections handlers opened and closed, the count is right in the end."""
     driver = ThreadsDriver(make_trial(few_handlers(pool=pool)), embedded, process=0)
     seen = drive(driver)
-    shared, made = driver._ledger.shared, driver._pool  # noqa: SLF001 - its process ends with it
+    shared, made = driver._ledger.shared, driver._common  # noqa: SLF001 - its process ends with it
     assert (2 if pool.is_pooled else 0) == shared.open
     assert seen.open_max == shared.open_max
     if made is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.load.fakes import Answer, fake_server, to_commands
-from tests.load.loads import assert_adds_up, drive_apart, drive_here, make_trial, total_ns
+from tests.load.loads import POLICIES, assert_adds_up, drive_apart, drive_here, make_trial, total_ns
 from valkeybench.measurement.metrics import Phase
 from valkeybench.scenario.model import Arrivals, Case, Pool, Think
 from valkeybench.units import MILLISECOND, SECOND
@@ -22,7 +22,7 @@ def open_case(rate: float, **changes: object) -> Case:
     return Case(**{**usual, **changes})  # type: ignore[arg-type]  # any of a case's
 
 
-@pytest.mark.parametrize("pool", Pool)
+@pytest.mark.parametrize("pool", POLICIES)
 def test_every_command_that_was_due_is_accounted_for(embedded: Endpoint, pool: Pool) -> None:
     """Offered is completed, failed, unfinished or dropped: nothing vanishes."""
     seen = drive_here(make_trial(open_case(400, pool=pool), lasts_ns=SECOND // 2), embedded)

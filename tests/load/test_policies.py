@@ -8,6 +8,8 @@ import pytest
 
 from tests.load.fakes import fake_server
 from tests.load.loads import (
+    POLICIES,
+    PREFIX,
     assert_adds_up,
     drive_apart,
     drive_here,
@@ -16,13 +18,14 @@ from tests.load.loads import (
     total_ns,
 )
 from valkeybench.measurement.metrics import OPENING, Phase
-from valkeybench.scenario.model import Clients, Pool
+from valkeybench.scenario.model import Client, Clients, Driver, Pool
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.load.loads import AnyClient
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.plan.trial import Trial
     from valkeybench.server.endpoint import Endpoint
@@ -57,7 +60,7 @@ def connections_received(
 
 
 @here_and_apart
-@pytest.mark.parametrize("pool", Pool)
+@pytest.mark.parametrize("pool", POLICIES)
 def test_a_measurement_adds_up_and_the_server_agrees(
     embedded: Endpoint, pool: Pool, drive: Drive
 ) -> None:
@@ -192,3 +195,19 @@ def test_what_is_sent_is_what_was_asked_for() -> None:
 def test_only_what_opens_has_opening_phases() -> None:
     """The test's own list of phases is made of the vocabulary, so a new phase is not overlooked."""
     assert set(Phase) == {Phase.LATENESS, *PHASES[Pool.NONE], *PHASES[Pool.RAISING], *OPENING}
+
+
+@pytest.mark.parametrize(
+    "client",
+    [{}, {"client": Client.VALKEY_PY}, {"driver": Driver.ASYNCIO}, {"driver": Driver.WIRE}],
+    ids=["threads", "valkey-py", "asyncio", "wire"],
+)
+@pytest.mark.parametrize("pool", [Pool.NONE, Pool.FAIR])
+def test_a_reply_goes_by_one_name_whoever_asks(
+    server: AnyClient, embedded: Endpoint, pool: Pool, client: dict[str, Any]
+) -> None:
+    """An OK is an OK and a 1 is a 1, which redis-py would both call True."""
+    server.set(f"{PREFIX}a", "x")
+    commands = ("SET key:{0..9} {value}", "PING", "EXPIRE a 100")
+    trial = make_trial(few_handlers(pool=pool, **client), commands=commands, tally_replies=True)
+    assert {"OK", "PONG", "1"} == set(drive_here(trial, embedded).replies)

@@ -84,17 +84,41 @@ def test_uvloop_must_be_installed_and_emulates_no_distance(
     assert [] == client_problems(plan_of(**asked))
 
 
-def test_valkey_py_must_be_installed_and_is_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are said at once and before the load."""
+def test_valkey_py_must_be_installed_and_lacks_some_levers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both are said at once and before the load; its asyncio side lacks more of them."""
     libraries: dict[str, object] = {"client": (Client.VALKEY_PY,)}
-    assert [] == client_problems(plan_of(**libraries))
+    with_tasks = plan_of(driver=(Driver.ASYNCIO,), **libraries)
+    assert [] == client_problems(plan_of(**libraries)) == client_problems(with_tasks)
     flags = TlsSettings(include_verify_flags=("VERIFY_X509_STRICT",))
     places = ["server.ssl_include_verify_flags"]
     assert places == client_problems(plan_of(**libraries), flags)
     assert [] == client_problems(plan_of(), flags)
-    assert ["client.driver"] == client_problems(plan_of(driver=(Driver.ASYNCIO,), **libraries))
+    path = TlsSettings(ca_path="somewhere")
+    assert ["client.driver"] == client_problems(with_tasks, path)
+    assert [] == client_problems(plan_of(**libraries), path)
     monkeypatch.setattr(preflight, "find_spec", lambda _: None)
     assert ["client.client"] == client_problems(plan_of(**libraries))
+
+
+@pytest.mark.parametrize(
+    ("driver", "package"),
+    [(Driver.THREADS, "valkey-glide-sync"), (Driver.ASYNCIO, "valkey-glide")],
+)
+def test_valkey_glide_is_a_package_for_each_driver(
+    monkeypatch: pytest.MonkeyPatch, driver: Driver, package: str
+) -> None:
+    """The one that is missing is named, and how to get both."""
+    plan = plan_of(client=(Client.VALKEY_GLIDE,), driver=(driver,))
+    assert [] == client_problems(plan)
+    monkeypatch.setattr(preflight, "find_spec", lambda _: None)
+    with pytest.raises(ScenarioError) as caught:
+        check_clients(plan, NOTHING_SPECIAL)
+    [problem] = caught.value.problems
+    assert f"the package {package} is not installed" == problem.reason
+    assert "pip install 'valkeybench[valkey-glide]'" in problem.remedy
+    assert [] == client_problems(plan_of(client=(Client.VALKEY_GLIDE,), driver=(Driver.WIRE,)))
 
 
 def test_without_a_pool_every_handler_needs_room() -> None:

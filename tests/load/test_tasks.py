@@ -11,6 +11,7 @@ import redis
 
 from tests.load.fakes import VALUE, Answer, Words, fake_server, is_setup, to_commands, usual
 from tests.load.loads import (
+    POLICIES,
     assert_adds_up,
     drive_apart,
     drive_here,
@@ -76,7 +77,7 @@ def one_task(**changes: object) -> Case:
 
 @pytest.mark.parametrize("event_loop", EventLoop)
 @pytest.mark.parametrize("drive", [drive_here, drive_apart])
-@pytest.mark.parametrize("pool", Pool)
+@pytest.mark.parametrize("pool", POLICIES)
 def test_a_measurement_adds_up_and_the_server_agrees(
     embedded: Endpoint, pool: Pool, drive: Drive, event_loop: EventLoop
 ) -> None:

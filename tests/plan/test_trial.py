@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from valkeybench.plan.trial import Plan, key_prefixes, make_plan
-from valkeybench.scenario.model import Axes, Pool, Scenario, Values
+from valkeybench.scenario.model import Axes, Pool, Scenario
+from valkeybench.scenario.values import Values
 from valkeybench.units import MILLISECOND, SECOND
 
 PREFIX = "p:"

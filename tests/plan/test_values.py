@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from valkeybench.plan.values import MOST_VALUES, size_at, value_pool
-from valkeybench.scenario.model import Content, Spread, Values
 from valkeybench.scenario.sizes import values
+from valkeybench.scenario.values import Content, Spread, Values
 
 
 def pool(size: int | Values, seed: int = 1) -> list[str]:

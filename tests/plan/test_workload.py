@@ -22,7 +22,7 @@ from valkeybench.plan.workload import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from valkeybench.scenario.model import Values
+    from valkeybench.scenario.values import Values
 
 PREFIX = "valkeybench:1234:"
 

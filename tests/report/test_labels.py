@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.runs import case_record
-from valkeybench.report.labels import axes_labels, axis_label, labels, short_duration
+from valkeybench.report.labels import (
+    axes_labels,
+    axis_label,
+    distance_label,
+    labels,
+    short_duration,
+)
 from valkeybench.scenario.model import Axes, Case, Driver, Pool, Think, plain
 from valkeybench.units import MILLISECOND, SECOND
 
@@ -119,3 +125,10 @@ def test_an_emulated_round_trip_is_called_that() -> None:
     """No reader may take it for the network's own; none at all is nothing to name so."""
     assert "emulated rtt 2 ms" == axis_label("rtt_ns", 2_000_000)
     assert "rtt 0" == axis_label("rtt_ns", 0)
+
+
+def test_a_distance_is_named_only_where_one_is_emulated() -> None:
+    """Each once, the shortest first."""
+    far = [{"rtt_ns": 5_000_000}, {"rtt_ns": 0}, {"rtt_ns": 500_000}, {"rtt_ns": 5_000_000}, {}]
+    assert "emulated rtt 500 µs, 5 ms" == distance_label(far)
+    assert "" == distance_label([{"rtt_ns": 0}, {"rtt_ns": None}, {}])

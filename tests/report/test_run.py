@@ -523,6 +523,25 @@ def test_memory_that_did_not_grow_is_not_reported(bytes_each: int) -> None:
     assert "memory each" not in cells(table)["blocking 10"]
 
 
+def test_what_was_turned_away_is_part_of_what_is_confirmed() -> None:
+    """By which counter each was counted is said, whether they agree with ours or not."""
+    agreeing = case_record("blocking", 10, rejected=4)
+    paragraph = only(section(report(run_file(agreeing)), "Connections"), Paragraph)
+    assert Tone.PLAIN is paragraph.tone
+    assert (
+        "Confirmed by the server's own counters: 18 received (total_connections_received) and "
+        "12 turned away (rejected_connections) of 30 connections."
+    ) == paragraph.text
+
+    differing = case_record("blocking", 10, rejected=4, connections_counted=10)
+    paragraph = only(section(report(run_file(differing)), "Connections"), Paragraph)
+    assert Tone.WARNING is paragraph.tone
+    assert (
+        "The server's own counters say otherwise: blocking 10, 30 received "
+        "(total_connections_received) and 12 turned away (rejected_connections) instead of 30."
+    ) == paragraph.text
+
+
 def test_rejected_connections_have_a_column_when_there_are_any() -> None:
     """They are summed over the trials, and only shown where some case has them."""
     run = run_file(case_record("none", rejected=4, repeats=2), case_record("blocking", repeats=2))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
+import queue
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +21,7 @@ from valkeybench.analysis.health import health
 from valkeybench.analysis.search import Confidence, Goal
 from valkeybench.report.document import Snippet
 from valkeybench.report.size import is_search, size_document, size_summary
-from valkeybench.report.snippets import pool_snippets
+from valkeybench.report.snippets import fair_snippets, pool_snippets
 from valkeybench.scenario.model import Pool
 from valkeybench.units import SECOND
 
@@ -85,16 +88,85 @@ def test_evidence_that_is_missing_is_left_out() -> None:
     assert "Ready to paste" in seen
 
 
+@pytest.mark.parametrize("cluster", [False, True])
 @pytest.mark.parametrize("pool", [Pool.RAISING, Pool.BLOCKING, Pool.FAIR])
-def test_what_is_pasted_is_python(pool: Pool) -> None:
+def test_what_is_pasted_is_python(pool: Pool, cluster: bool) -> None:
     """Every snippet parses, and names the size; only pools that wait have a timeout."""
-    for snippet in pool_snippets(pool, 9, timeout_ns=20 * SECOND):
+    snippets = list(pool_snippets(pool, 9, timeout_ns=20 * SECOND, cluster=cluster))
+    assert snippets
+    for snippet in snippets:
         text = "\n".join(snippet.lines)
         ast.parse(text)
         assert "9" in text
         assert ("timeout" in text) == (
             pool is not Pool.RAISING and "max_connections=9" in text
         ) or ("CACHES" in text or "app.conf" in text)
+
+
+def _pasted_queue() -> Any:  # noqa: ANN401 - it exists nowhere but in the text
+    """Give the queue that stands in the first snippet, as who pastes it gets it."""
+    first = next(fair_snippets(2, timeout_ns=None))
+    names: dict[str, Any] = {}
+    text = "\n".join(line for line in first.lines if not line.startswith(("pool =", "client =")))
+    exec(text, names)  # noqa: S102 - our own text, as people run it
+    return names["FairQueue"](2)
+
+
+def test_a_cure_that_worked_is_there_to_paste() -> None:
+    """Where serving in order was measured to do, the report gives the queue that does it."""
+    run = searched("size")
+    (said,) = run.recommendations
+    known: Any = said.evidence
+    row = dict(known["walk"][0])
+    for failed, there in ((None, True), ({"said": "it waited"}, False)):
+        evidence = {**known, "cure": row | {"pool": "fair", "failed": failed}}
+        cured = run.model_copy(
+            update={"recommendations": [said.model_copy(update={"evidence": evidence})]}
+        )
+        seen = shown(size_document(cured, path=None))
+        assert there == ("queue_class=FairQueue" in seen)
+        assert there == ("asyncio.Semaphore" in seen)
+
+
+def test_a_cluster_is_given_a_size_for_each_node() -> None:
+    """Other clients' pools are of no use there."""
+    run = searched("size")
+    (case, *others) = run.cases
+    cluster = run.model_copy(update={"cases": [case.model_copy(update={"nodes": []}), *others]})
+    seen = shown(size_document(cluster, path=None))
+    assert "for each process and node" in seen
+    assert "RedisCluster" in seen
+    assert "Celery" not in seen
+
+
+def test_the_queue_to_paste_serves_in_order() -> None:
+    """Who waits first gets the first connection back, however late the other asks."""
+    line, served = _pasted_queue(), list[str]()
+    asking = [Thread(target=lambda name=name: served.append(name + line.get())) for name in "ab"]
+    for number, thread in enumerate(asking, 1):
+        thread.start()
+        while len(line.waiters) < number:
+            sleep(0)
+    line.put_nowait("1")
+    asking[0].join()
+    line.put_nowait("2")
+    asking[1].join()
+    assert ["a1", "b2"] == served
+
+
+def test_the_queue_to_paste_is_a_queue() -> None:
+    """Last in, first out; full and empty as redis-py expects, and no place left to who gave up."""
+    line = _pasted_queue()
+    line.put_nowait("1")
+    line.put_nowait("2")
+    with pytest.raises(queue.Full):
+        line.put_nowait("3")
+    assert ["2", "1"] == [line.get(), line.get(block=False)]
+    with pytest.raises(queue.Empty):
+        line.get(block=False)
+    with pytest.raises(queue.Empty):
+        line.get(timeout=0.001)
+    assert not line.waiters
 
 
 def test_no_timeout_is_none() -> None:

@@ -129,3 +129,11 @@ def test_a_check_up_lists_everything_then_what_to_do() -> None:
 def test_the_last_line_is_the_answer(checks: list[Check], conclusion: str) -> None:
     """The worst check decides."""
     assert conclusion == shown(doctor_document(checks), 80).splitlines()[-1].strip()
+
+
+@pytest.mark.parametrize("name", seed_paths())
+def test_a_distance_is_said_to_be_emulated(name: str) -> None:
+    """In every scenario that ships and has one."""
+    scenario = read_scenario(parse_toml(read_text(seed_paths()[name]), source=name), name=name)
+    page = " ".join(shown(scenario_document(scenario), 80).split())
+    assert any(scenario.axes.rtt_ns) == ("emulated rtt" in page)

@@ -25,8 +25,8 @@ from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import RunFile, RunWarning, json_schema
 from valkeybench.results.store import (
     LARGEST_FILE,
-    check_writable,
     default_path,
+    place_for,
     read_run,
     write_run,
 )
@@ -201,23 +201,50 @@ def test_a_new_file_has_the_users_mode_and_an_old_one_keeps_its_own(tmp_path: Pa
 
 def complaint(path: Path, *, make_directory: bool = False) -> str:
     """Say what stands in the way of writing there."""
-    with pytest.raises(ScenarioError) as caught:
-        check_writable(path, make_directory=make_directory)
+    with (
+        pytest.raises(ScenarioError) as caught,
+        place_for(path, make_directory=make_directory),
+    ):
+        pytest.fail("it cannot be kept")
     (problem,) = caught.value.problems
     return str(problem)
 
 
 def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
-    """Looking leaves nothing behind and harms nothing, but for the directory asked for."""
+    """Looking leaves nothing behind and harms nothing, whoever made the directory."""
     (tmp_path / "old.json").write_text("old", encoding="utf-8")
-    check_writable(tmp_path / "new.json", make_directory=False)
-    check_writable(tmp_path / "old.json", make_directory=False)
-    check_writable(tmp_path / "a" / "b" / "new.json", make_directory=True)
-    check_writable(tmp_path / "a" / "b" / "new.json", make_directory=True)
+    (tmp_path / "theirs").mkdir()
+    places = {"new.json": False, "old.json": False, "theirs/new.json": True}
+    for place, make_directory in places.items():
+        with place_for(tmp_path / place, make_directory=make_directory):
+            pass
+    with place_for(None, make_directory=True):
+        pass
 
-    assert ["a", "old.json"] == names(tmp_path)
-    assert [] == names(tmp_path / "a" / "b")
+    assert ["old.json", "theirs"] == names(tmp_path)
+    assert [] == names(tmp_path / "theirs")
     assert "old" == (tmp_path / "old.json").read_text(encoding="utf-8")
+
+
+def test_a_directory_made_for_a_result_stays_only_with_one(tmp_path: Path) -> None:
+    """However it ends; what somebody else put there meanwhile stays as well."""
+    run = tmp_path / "a" / "b" / "new.json"
+
+    def interrupted() -> None:
+        with place_for(run, make_directory=True):
+            assert run.parent.is_dir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [] == names(tmp_path)
+    with place_for(run, make_directory=True):
+        run.write_text("kept", encoding="utf-8")
+    assert ["new.json"] == names(run.parent)
+    other = tmp_path / "c" / "d" / "new.json"
+    with place_for(other, make_directory=True):
+        (tmp_path / "c" / "theirs").touch()
+    assert ["theirs"] == names(tmp_path / "c")
 
 
 def test_what_stands_in_the_way_is_said_before_the_load(tmp_path: Path) -> None:

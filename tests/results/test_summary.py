@@ -146,6 +146,19 @@ def test_connections_are_told_apart_by_when_they_were_opened() -> None:
     assert ({"HELLO": 10}, {"CLIENT": 5}) == (connections.setup, connections.refused)
 
 
+def test_round_trips_nobody_could_count_are_not_none() -> None:
+    """A connection that was opened out of sight took some; zero would be a lie."""
+    seen = Measurement(prewarmed=Opening(connections=1), open_max=1)
+    for in_sight, expected in ((True, 0.0), (False, None)):
+        found = summarise(seen, processes=1, opened_in_sight=in_sight).connections
+        assert 1 == found.prewarmed
+        assert (expected,) * 3 == (
+            found.setup_round_trips,
+            found.tls_round_trips,
+            found.setup_refused,
+        )
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [

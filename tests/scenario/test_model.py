@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from valkeybench.scenario.model import (
     Axes,
     Case,
+    Client,
     Distribution,
     Driver,
     EventLoop,
@@ -35,9 +36,11 @@ def test_every_axis_is_something_a_case_fixes() -> None:
     assert 2 == len(list(Axes().cases()))
 
 
+POLICIES = [pool for pool in Pool if pool is not Pool.MULTIPLEXED]
+
 _axes = st.builds(
     Axes,
-    pool=st.lists(st.sampled_from(Pool), min_size=1).map(tuple),
+    pool=st.lists(st.sampled_from(POLICIES), min_size=1).map(tuple),
     max_connections=st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),
     pool_timeout_ns=st.lists(st.none() | st.integers(1, 3), min_size=1, max_size=3).map(tuple),
     concurrency=st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple),
@@ -79,6 +82,7 @@ def test_an_event_loop_is_the_asyncio_drivers() -> None:
         (Case(pool=Pool.BLOCKING, max_connections=10, concurrency=50, processes=2), (100, 20)),
         (Case(pool=Pool.BLOCKING, max_connections=90, concurrency=50, processes=2), (100, 180)),
         (Case(pool=Pool.NONE, concurrency=50, processes=2).meaningful(), (100, 100)),
+        (Case(client=Client.VALKEY_GLIDE, processes=2).meaningful(), (100, 2)),
     ],
 )
 def test_handlers_and_connections_are_of_all_processes(

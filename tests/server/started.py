@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from valkeybench.server.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 PASSWORD = "canary-3f9a"
@@ -47,12 +47,17 @@ class Papers:
 
 
 def make_papers(
-    directory: Path, *names: str, expired: bool = False, self_signed: bool = False
+    directory: Path,
+    *names: str,
+    ends: datetime | None = None,
+    begins: datetime | None = None,
+    self_signed: bool = False,
 ) -> Papers:
     """Make certificates for a server of these names, signed by an authority of their own."""
     authority = trustme.CA()
-    ends = datetime.now(UTC) - timedelta(days=1) if expired else None
-    signed = authority.issue_cert(*(names or ("127.0.0.1", "::1")), not_after=ends)
+    signed = authority.issue_cert(
+        *(names or ("127.0.0.1", "::1")), not_after=ends, not_before=begins
+    )
     papers = Papers(
         ca=directory / "ca.pem", server=directory / "server.pem", client=directory / "client.pem"
     )

@@ -81,8 +81,10 @@ def test_over_tls_the_library_takes_its_share() -> None:
         cost = connection_cost(serving.endpoint(tls=True), connections=100)
     check(cost)
     assert cost.tls
-    assert cost.allocated_fresh is not None
-    assert cost.allocated_idle is not None
+    if cost.allocated_fresh is None or cost.allocated_idle is None:
+        # A server may have an allocator of its own, which the library does not use.
+        assert "the TLS library's memory is in none of the server's figures" == cost.note
+        return
     assert (cost.used_fresh or 0) < cost.allocated_fresh
     assert (cost.used_idle or 0) < cost.allocated_idle
 

@@ -272,9 +272,14 @@ class Group:
     unpooled: tuple[SeenCase, ...]
 
     @property
+    def leader(self) -> SeenCase:
+        """Give the case that stands for what all of them have in common."""
+        return (self.pooled or self.unpooled)[0]
+
+    @property
     def load(self) -> dict[str, Any]:
         """Give the axes its cases agree on."""
-        return (self.pooled or self.unpooled)[0].load
+        return self.leader.load
 
 
 def groups(cases: Sequence[SeenCase]) -> list[Group]:

@@ -109,7 +109,9 @@ def _claims(
 
 def _counted(slo: Sequence[Limit]) -> list[Limit]:
     """Give the limits on what may be zero: they have no logarithm, and must hold in each pair."""
-    return [limit for limit in slo if limit.phase is None and limit.stat != "throughput"]
+    return [
+        limit for limit in slo if limit.metric.phase is None and limit.metric.stat != "throughput"
+    ]
 
 
 def _columns(rows: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import Group, SeenCase, groups, seen
 from valkeybench.measurement.metrics import OPENING, Phase
+from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,10 +76,12 @@ def opening_cost(cases: Sequence[CaseRecord]) -> list[OpeningCost]:
     """Answer, for each load, what opening a connection costs and who paid it how often.
 
     The phases come from the case without a pool, whose every command opens a connection;
-    without such a case from filling the pools before the load. Raises ResultError when a
-    case's axes make no sense.
+    without such a case from filling the pools before the load. A client that opens its one
+    connection out of sight is passed over. Raises ResultError when a case's axes make no sense.
     """
-    return [_cost(group) for group in groups(seen(cases))]
+    return [
+        _cost(group) for group in groups(seen(cases)) if group.leader.pool is not Pool.MULTIPLEXED
+    ]
 
 
 def _cost(group: Group) -> OpeningCost:

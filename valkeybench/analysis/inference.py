@@ -55,6 +55,27 @@ def mean_bounds(values: Sequence[float], *, alpha: float) -> Bounds:
     return Bounds(mean, mean - reach, mean + reach)
 
 
+def difference_bounds(values: Sequence[float], others: Sequence[float], *, alpha: float) -> Bounds:
+    """Bound how much the mean of values lies above that of others, at least two of each.
+
+    Each side is wrong in `alpha` of all cases. Source: B. L. Welch, "The generalization of
+    'Student's' problem when several different population variances are involved",
+    Biometrika 34, 1947; degrees of freedom are rounded down. Raises ValueError below two.
+    """
+    if min(len(values), len(others)) < 2:  # noqa: PLR2004 - the least that scatters
+        raise ValueError("bounds need at least two values")
+    parts = [stdev(each) ** 2 / len(each) for each in (values, others)]
+    mean, variance = fmean(values) - fmean(others), sum(parts)
+    if not variance:
+        return Bounds(mean, mean, mean)
+    spent = sum(
+        part**2 / (len(each) - 1) for part, each in zip(parts, (values, others), strict=True)
+    )
+    degrees = max(int(variance**2 / spent + 1e-9), 1)
+    reach = student_quantile(1 - alpha, degrees) * sqrt(variance)
+    return Bounds(mean, mean - reach, mean + reach)
+
+
 def student_cdf(t: float, degrees: int) -> float:
     """Give P(T <= t) of Student's t, by its finite series for whole degrees of freedom.
 

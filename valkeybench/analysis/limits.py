@@ -1,41 +1,38 @@
-"""The language of limits: what a run must keep (`--slo`) or must not do, and whether it did.
+"""The language of limits: what a run must keep (`--slo`) or must not do (`--fail-if`).
 
-    limit    ::= metric op value
-    metric   ::= phase "." stat | total | failure
-    phase    ::= "lateness" | "pool_wait" | "construct" | "connect" | "tls_context" | "tls"
-               | "handshake" | "command" | "release" | "service" | "response"
-    stat     ::= "min" | "mean" | "p50" | "p90" | "p99" | "p999" | "max"
-    total    ::= "throughput" | "failed" | "unfinished" | "dropped" | "starved" | "fairness"
-    failure  ::= "pool_exhausted" | "pool_timeout" | "connect_timeout" | …
+    limit    ::= quantity op value
+    quantity ::= term | term "/" term
+    term     ::= metric [ "[" pick { "," pick } "]" ]
+    pick     ::= axis "=" word
     op       ::= "<" | "<=" | ">" | ">="
     value    ::= duration (a phase) | rate (throughput) | number | number "%" (of attempted)
+               | number "x" | number "%" (a quotient)
 
-Such as `response.p99 < 5ms`, `throughput >= 1000/s`, `failed <= 0.1%`.
+`metric` is what `analysis.metric` says, `axis` and `word` are what flags and scenario files
+call them. Such as `response.p99 < 5ms`, `throughput >= 1000/s`, `failed <= 0.1%`,
+`command.p50[tls=on] / command.p50[tls=off] < 1.5`.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from valkeybench.analysis.metric import THROUGHPUT, Metric, MetricError, parse_metric
 from valkeybench.errors import Problem, ScenarioError
-from valkeybench.measurement.metrics import PARTS, FailureKind, Phase
-from valkeybench.scenario.wording import did_you_mean, legible
-from valkeybench.units import (
-    format_count,
-    format_duration,
-    format_percent,
-    format_rate,
-    parse_duration,
-    parse_rate,
-)
+from valkeybench.scenario.axis import Pick, parse_pick
+from valkeybench.scenario.kinds import UnfitError
+from valkeybench.scenario.wording import legible
+from valkeybench.units import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from valkeybench.results.runfile import Summary
+
+    Span = tuple[int, int]
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -43,78 +40,90 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_PHASES = (Phase.LATENESS, *PARTS, Phase.SERVICE, Phase.RESPONSE)
-_STATS = ("min", "mean", "p50", "p90", "p99", "p999", "max")
-_COUNTS = ("failed", "unfinished", "dropped", "starved", *FailureKind)
-_TOTALS = ("throughput", "fairness", *_COUNTS)
-_SHAPE = re.compile(r"\s*(?P<metric>[^<>=\s]+)\s*(?P<op>[<>=!]+)\s*(?P<value>\S+(?:\s*\S+)*)\s*")
+_TERM = r"(?P<metric{0}>[^\[\]<>=!/\s]+)\s*(?:\[(?P<picks{0}>[^\[\]]*)\])?\s*"
+_SHAPE = re.compile(
+    r"\s*" + _TERM.format(1) + r"(?:/\s*" + _TERM.format(2) + r")?"
+    r"(?P<op>[<>=!]+)\s*(?P<value>\S+(?:\s*\S+)*)\s*"
+)
 _EXAMPLE = "write it like response.p99 < 5ms, throughput > 1000/s or failed <= 0.1%"
+_RATIO_EXAMPLE = "write how many times, as 1.5, 1.5x or 150%"
+_LONGEST_MARKED = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A metric, of every case or of those that were picked."""
+
+    metric: Metric
+    picks: tuple[Pick, ...] = ()
+
+    def __str__(self) -> str:
+        """Write it as a person would."""
+        return (
+            f"{self.metric}[{','.join(map(str, self.picks))}]" if self.picks else f"{self.metric}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """One limit. Values are nanoseconds, per second, counts, or shares of what was attempted."""
+    """One limit. Values are in the unit of the metric, or a plain number for a quotient."""
 
-    phase: Phase | None
-    """None for a total."""
-    stat: str
-    """The statistic of the phase, or the name of the total."""
+    term: Term
+    over: Term | None = None
+    """What the term is divided by; None for the term itself."""
     op: str
     value: float
-    is_share: bool = False
-    """Whether a count is meant as a share of the commands attempted."""
 
     @property
-    def metric(self) -> str:
-        """Name what is limited, as it is written."""
-        return self.stat if self.phase is None else f"{self.phase}.{self.stat}"
+    def metric(self) -> Metric:
+        """Give what is limited, or divided."""
+        return self.term.metric
 
     @property
     def is_upper(self) -> bool:
-        """Tell whether it keeps something small, rather than large."""
+        """Tell whether it is about something small, rather than large."""
         return self.op.startswith("<")
+
+    @property
+    def quantity(self) -> str:
+        """Write what is limited."""
+        return f"{self.term}" if self.over is None else f"{self.term} / {self.over}"
 
     def __str__(self) -> str:
         """Write it as a person would."""
-        return f"{self.metric} {self.op} {self.written(self.value)}"
+        return f"{self.quantity} {self.op} {self.written(self.value)}"
 
     def written(self, value: float | None) -> str:
-        """Write a value of this metric with its unit."""
-        if value is None:
-            return "nothing"
-        if self.phase is not None:
-            return format_duration(value)
-        if self.is_share:
-            return format_percent(value)
-        if self.stat == "throughput":
-            return format_rate(value)
-        return f"{value:.2f}" if self.stat == "fairness" else format_count(value)
+        """Write a value of what is limited with its unit."""
+        if self.over is None:
+            return self.metric.written(value)
+        return "nothing" if value is None else f"{value:.3g}x"
 
     def measured(self, summary: Summary) -> float | None:
         """Read the limited value off a summary; None when nothing of the kind was seen."""
-        if self.phase is not None:
-            found = summary.phases.get(self.phase)
-            return None if found is None else float(getattr(found, f"{self.stat}_ns"))
-        if self.stat in set(FailureKind):
-            count: float | None = summary.failures.get(self.stat, 0)
-        else:
-            count = getattr(summary, self.stat)
-        if count is None or not self.is_share:
-            return count
-        return count / summary.attempted if summary.attempted else None
+        return self.metric.measured(summary)
 
     def is_true(self, summary: Summary) -> bool | None:
         """Tell whether what was measured is so; None when nothing of the kind was seen."""
         found = self.measured(summary)
-        return None if found is None else _OPERATORS[self.op](found, self.value)
+        return None if found is None else self.is_so(found)
+
+    def is_so(self, value: float) -> bool:
+        """Tell whether it is true of a value."""
+        return _OPERATORS[self.op](value, self.value)
 
 
-def parse_limits(texts: Sequence[str], *, place: str) -> tuple[Limit, ...]:
-    """Read limits; raises ScenarioError with every problem, the wrong part between » and «."""
+def parse_limits(
+    texts: Sequence[str], *, place: str, across_cases: bool = False
+) -> tuple[Limit, ...]:
+    """Read limits; raises ScenarioError with every problem, a caret below each wrong part.
+
+    Cases can be picked and divided by one another only where there are several of them.
+    """
     limits, problems = [], []
     for text in texts:
         try:
-            limits.append(_parse(text))
+            limits.append(_parse(text, across_cases=across_cases))
         except _UnreadableError as error:
             problems.append(Problem(place, error.reason, error.remedy))
     if problems:
@@ -123,61 +132,117 @@ def parse_limits(texts: Sequence[str], *, place: str) -> tuple[Limit, ...]:
 
 
 class _UnreadableError(ValueError):
-    def __init__(self, reason: str, remedy: str) -> None:
+    """A limit that cannot be read; `span` is the part that is wrong."""
+
+    def __init__(self, text: str, span: Span, reason: str, remedy: str) -> None:
         super().__init__(reason)
-        self.reason, self.remedy = reason, remedy
+        self.reason, self.remedy = _marked(text, span, reason), remedy
 
 
-def _parse(text: str) -> Limit:
+def _marked(text: str, span: Span, reason: str) -> str:
+    """Write the text below the reason, with a caret below each sign that is wrong."""
+    if not text.isprintable() or len(text) > _LONGEST_MARKED:
+        return f"{reason}: {legible(text)}"
+    first, last = span
+    return f"{reason}\n    {text}\n    {' ' * first}{'^' * max(last - first, 1)}"
+
+
+def _parse(text: str, *, across_cases: bool) -> Limit:
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise _UnreadableError(f"»{legible(text)}« is no limit", _EXAMPLE)
-
-    def wrong(group: str, reason: str, remedy: str) -> _UnreadableError:
-        first, last = shape.span(group)
-        marked = f"{text[:first]}»{text[first:last]}«{text[last:]}"
-        return _UnreadableError(f"{reason}: {legible(marked.strip())}", remedy)
-
+        raise _UnreadableError(text, _odd_part(text), "that is no limit", _EXAMPLE)
+    if not across_cases:
+        _one_case_only(text, shape)
     if shape["op"] not in _OPERATORS:
-        raise wrong("op", "that is no comparison", f"use one of {', '.join(_OPERATORS)}")
-    phase, stat = _metric(shape["metric"], wrong)
+        known = ", ".join(_OPERATORS)
+        raise _UnreadableError(
+            text, shape.span("op"), "that is no comparison", f"use one of {known}"
+        )
+    term = _term(text, shape, 1)
+    over = _term(text, shape, 2) if shape["metric2"] else None
+    limit = Limit(term=term, over=over, op=shape["op"], value=0.0)
     try:
-        value, is_share = _value(shape["value"], phase, stat)
+        if over is not None:
+            return replace(limit, value=_ratio(term.metric, over.metric, shape["value"]))
+        value, is_share = _value(shape["value"], term.metric)
+    except _UndividableError as error:
+        raise _UnreadableError(text, shape.span("metric2"), str(error), _EXAMPLE) from None
     except ValueError as error:
-        raise wrong("value", str(error), _EXAMPLE) from None
-    return Limit(phase=phase, stat=stat, op=shape["op"], value=value, is_share=is_share)
+        remedy = _RATIO_EXAMPLE if over is not None else _EXAMPLE
+        raise _UnreadableError(text, shape.span("value"), str(error), remedy) from None
+    metric = replace(term.metric, is_share=is_share)
+    return replace(limit, term=replace(term, metric=metric), value=value)
 
 
-def _metric(
-    word: str, wrong: Callable[[str, str, str], _UnreadableError]
-) -> tuple[Phase | None, str]:
-    name, dot, stat = word.partition(".")
-    if not dot:
-        if name in _TOTALS:
-            return None, name
-        if name in _PHASES:
-            raise wrong("metric", "which of its values is meant", f"write {name}.p99")
-        raise wrong("metric", "there is no such metric", did_you_mean(name, [*_TOTALS, *_PHASES]))
-    if name not in _PHASES:
-        raise wrong("metric", f"there is no phase {legible(name)}", did_you_mean(name, _PHASES))
-    stat = stat.replace("p99.9", "p999")
-    if stat not in _STATS:
-        raise wrong("metric", f"{name} has no {legible(stat)}", f"use one of {', '.join(_STATS)}")
-    return Phase(name), stat
+def _one_case_only(text: str, shape: re.Match[str]) -> None:
+    """Refuse what needs several cases."""
+    for group in ("picks1", "metric2"):
+        if shape[group] is not None:
+            raise _UnreadableError(
+                text, shape.span(group), "there is only one case here", "leave that part out"
+            )
 
 
-def _value(word: str, phase: Phase | None, stat: str) -> tuple[float, bool]:
+def _odd_part(text: str) -> Span:
+    """Find where a text stops being a limit: a bracket nobody closed, or all of it."""
+    opened = text.find("[")
+    if opened >= 0 and text.find("]", opened) < 0:
+        return opened, len(text)
+    return 0, len(text)
+
+
+def _term(text: str, shape: re.Match[str], number: int) -> Term:
+    try:
+        metric = parse_metric(shape[f"metric{number}"])
+    except MetricError as error:
+        span = shape.span(f"metric{number}")
+        raise _UnreadableError(text, span, error.reason, error.remedy) from None
+    picks = []
+    words = shape[f"picks{number}"]
+    at = shape.start(f"picks{number}")
+    for word in () if words is None else words.split(","):
+        try:
+            picks.append(parse_pick(word))
+        except UnfitError as error:
+            raise _UnreadableError(text, (at, at + len(word)), error.reason, error.remedy) from None
+        at += len(word) + 1
+    return Term(metric=metric, picks=tuple(picks))
+
+
+class _UndividableError(ValueError):
+    """A quotient of two things that have not the same unit."""
+
+
+def _ratio(metric: Metric, by: Metric, word: str) -> float:
+    """Read how many times one is the other; raises ValueError saying what is wrong."""
+    alike = (
+        metric == by
+        or (metric.phase is not None and by.phase is not None)
+        or (metric.is_count and by.is_count)
+    )
+    if not alike:
+        raise _UndividableError(f"{metric} cannot be divided by {by}")
+    if word.endswith("%"):
+        return _number(word[:-1]) / 100
+    return _number(word.removesuffix("x"))
+
+
+def _value(word: str, metric: Metric) -> tuple[float, bool]:
     """Read a value in the unit of its metric; raises ValueError saying what is wrong."""
+    if metric.phase is not None:
+        return float(parse_duration(word)), False
+    if metric.stat == THROUGHPUT:
+        return parse_rate(word), False
+    if metric.is_count and word.endswith("%"):
+        return _number(word[:-1]) / 100, True
+    return _number(word), False
+
+
+def _number(word: str) -> float:
     try:
-        if phase is not None:
-            return float(parse_duration(word)), False
-        if stat == "throughput":
-            return parse_rate(word), False
-        if stat in _COUNTS and word.endswith("%"):
-            return float(word[:-1]) / 100, True
         number = float(word)
-    except ValueError as error:
-        raise ValueError(str(error) if phase or stat == "throughput" else "no number") from None
+    except ValueError:
+        raise ValueError("no number") from None
     if not 0 <= number < float("inf"):
         raise ValueError("that is no amount")
-    return number, False
+    return number

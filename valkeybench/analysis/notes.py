@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from valkeybench.results.runfile import RunWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.scenario.model import TlsSettings
 
@@ -50,14 +52,7 @@ def run_notes(
                 "(one named there gives way to no other)",
             )
         )
-    if trust is not None and not trust.verify:
-        notes.append(
-            RunWarning(
-                code="insecure",
-                message="the server's certificate was not verified (--insecure)",
-                remedy="give its CA with --cacert instead",
-            )
-        )
+    notes += _trust_notes(trust)
     if password_shown_to is not None:
         notes.append(
             RunWarning(
@@ -72,7 +67,26 @@ def run_notes(
             RunWarning(
                 code="keys_left",
                 message=f"keys could not be removed: {left_behind}",
-                remedy="remove them when the server is back, or let its user use UNLINK",
+                remedy="remove them when the server is back, or let its user use UNLINK or DEL",
             )
         )
     return notes
+
+
+def _trust_notes(trust: TlsSettings | None) -> Iterable[RunWarning]:
+    """Say what of the server's certificate was not looked at."""
+    if trust is None:
+        return
+    if not trust.verify:
+        yield RunWarning(
+            code="insecure",
+            message="the server's certificate was not verified (--insecure)",
+            remedy="give its CA with --cacert instead",
+        )
+    elif not trust.check_hostname:
+        yield RunWarning(
+            code="host_not_checked",
+            message="the server's certificate was verified, but not whether it is for the host "
+            "that was asked (--no-check-host)",
+            remedy="write a name in the URL that the certificate has",
+        )

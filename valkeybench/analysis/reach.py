@@ -41,11 +41,11 @@ def out_of_reach(limits: Sequence[Limit], axes: Axes) -> None:
 def _why(limit: Limit, axes: Axes) -> Iterator[str]:
     if limit.is_upper and limit.op == "<" and limit.value == 0:
         yield "nothing is less than 0"
-    if limit.phase in _WITH_A_ROUND_TRIP and limit.is_upper:
+    if limit.metric.phase in _WITH_A_ROUND_TRIP and limit.is_upper:
         rtt_ns = axes.rtt_ns[0]
         if limit.value < rtt_ns:
             yield f"a round trip takes {format_duration(rtt_ns)} (--rtt)"
-    if limit.phase is None and limit.stat == "throughput" and not limit.is_upper:
+    if limit.metric.phase is None and limit.metric.stat == "throughput" and not limit.is_upper:
         most = _most_throughput(axes)
         if most is not None and limit.value > most:
             yield f"no more than {format_rate(most)} are asked for"

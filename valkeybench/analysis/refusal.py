@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import log
-from statistics import stdev
+from statistics import median, stdev
 from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import SeenCase
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from valkeybench.analysis.thresholds import Thresholds
 
 _QUIETER = (
-    "measure longer (--duration 10s), keep client and server on CPUs of their own (--pin auto), or"
-    " use a quieter machine"
+    "measure longer (--duration 10s), keep client and server on CPUs of their own (--pin auto),"
+    " use a quieter machine, or say what is good enough (--slo 'response.p99 < 5ms')"
 )
 _TELLING_BASES = 3
 """Base runs whose scatter means something."""
@@ -139,14 +139,17 @@ def _bound_by_cap(base: SeenCase, cap: int | None, limits: Thresholds) -> Refusa
 def _scattered(bases: Sequence[Sight], case: SeenCase, limits: Thresholds) -> Refusal | None:
     """Find runs of one pool that are not alike.
 
-    A noisy machine is forgiven much. Where client or server is busy it is not: there a load
-    can settle in one state or another, and what is enough for one is not for the other.
+    A noisy machine is forgiven much, and one run that it spoilt is left out. Where client or
+    server is busy it is not: there a load can settle in one state or another, and what is
+    enough for one is not for the other.
     """
     p99s = [base.p99_ns for base in bases if base.response is not None]
+    is_busy = max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy
+    if not is_busy:
+        p99s = _without_the_oddest(p99s)
     if len(p99s) < _TELLING_BASES:
         return None
     spread = stdev(map(log, p99s))
-    is_busy = max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy
     if spread <= (limits.p99_spread if is_busy else limits.size_base_spread):
         return None
     low, high = map(format_duration, (min(p99s), max(p99s)))
@@ -157,6 +160,14 @@ def _scattered(bases: Sequence[Sight], case: SeenCase, limits: Thresholds) -> Re
         " that does one thing now and another then",
         remedy=_QUIETER,
     )
+
+
+def _without_the_oddest(p99s: Sequence[float]) -> list[float]:
+    """Leave out the run that is furthest from the others, by ratio."""
+    if not p99s:
+        return []
+    middle = log(median(p99s))
+    return sorted(p99s, key=lambda p99: abs(log(p99) - middle))[:-1]
 
 
 def _in_bursts(base: SeenCase, limits: Thresholds) -> Refusal | None:

@@ -19,7 +19,7 @@ _ENOUGH_REPEATS = 7
 
 def less_client_cpu(case: SeenCase) -> str:
     """Say how to give the client time to spare."""
-    if not case.pool.is_pooled:
+    if case.pool is Pool.NONE:
         return (
             "this is what opening a connection for each command costs; use a pool, or compare at a"
             " load both can carry (a longer --think)"
@@ -36,7 +36,7 @@ def less_client_cpu(case: SeenCase) -> str:
 def less_loop_work(case: SeenCase) -> str:
     """Say how to keep an event loop free."""
     processes = f"spread the tasks over more processes (--processes {2 * case.processes})"
-    if not case.pool.is_pooled:
+    if case.pool is Pool.NONE:
         return f"opening connections holds it up: use a pool, or {processes}"
     return f"{processes}, and keep whatever computes off the loop; more connections cannot help"
 

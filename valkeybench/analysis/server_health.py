@@ -70,7 +70,9 @@ def connections_disagree(look: Look) -> Finding | None:
         if trial.server is None or trial.server.connections_counted is None or trial.server.lost:
             continue
         connections = trial.summary.connections
-        known, told = connections.prewarmed + connections.opened, trial.server.connections_counted
+        known = connections.prewarmed + connections.opened
+        # Those that are turned away are not among those received.
+        told = trial.server.connections_counted + _grown_in(trial, "rejected_connections")
         if abs(told - known) > _uncertain(trial):
             ours, counted = ours + known, counted + told
     if ours == counted:
@@ -97,12 +99,14 @@ def _uncertain(trial: Trial) -> int:
 
 def _grown(case: SeenCase, counter: str) -> int:
     """Add up by how much a counter of the server grew in each trial."""
-    grown = 0
-    for trial in case.trials:
-        if trial.server is not None:
-            before, after = (getattr(r, counter) for r in (trial.server.before, trial.server.after))
-            grown += max((after or 0) - before, 0) if before is not None else 0
-    return grown
+    return sum(_grown_in(trial, counter) for trial in case.trials)
+
+
+def _grown_in(trial: Trial, counter: str) -> int:
+    if trial.server is None:
+        return 0
+    before, after = (getattr(r, counter) for r in (trial.server.before, trial.server.after))
+    return max((after or 0) - before, 0) if before is not None else 0
 
 
 def _most_connections(case: SeenCase) -> int:

@@ -23,6 +23,7 @@ from valkeybench.analysis.health import (
     repeats_disagree,
     starved,
 )
+from valkeybench.analysis.poolless import without_library_pool
 from valkeybench.analysis.queueing import smallest_erlang_pool, smallest_pool
 from valkeybench.analysis.remedies import more_repeats
 from valkeybench.analysis.server_health import server_lost, server_saturated
@@ -50,14 +51,21 @@ def recommend(
     """Recommend a pool size for each load among the cases, or say why there is none.
 
     One recommendation for all cases that differ in nothing but the pool. Sizes are for one
-    process, at least 1 and at most its handlers; headroom is shown, not added. Raises
-    ResultError when a case's axes make no sense.
+    process, at least 1 and at most its handlers; headroom is shown, not added. They are sizes
+    of a client library's pool: what has none stands beside those that have, and is told why
+    only when it stands alone. Raises ResultError when a case's axes make no sense.
     """
     limits = limits or Thresholds()
-    return [_recommend(group, limits) for group in groups(seen(cases))]
+    found = groups(seen(cases))
+    with_pools = [group for group in found if without_library_pool(group) is None]
+    return [_recommend(group, limits) for group in with_pools or found]
 
 
 def _recommend(group: Group, limits: Thresholds) -> Recommendation:
+    without = without_library_pool(group)
+    if without is not None:
+        cause, nothing = without
+        return _no_size(group, nothing, {"causes": [cause]})
     if not group.pooled:
         nothing = Finding(
             "no pool was measured: each command opened a connection of its own",
@@ -305,16 +313,30 @@ def _at_most(count: int) -> str:
 
 
 def _modelled(need: Need, limits: Thresholds) -> str:
-    case = need.case
-    return (
+    case, model = need.case, need.finite_source
+    minimum = min(need.minimum, model)
+    answer = (
         f"The pool of {case.max_connections} was the limit, so the need was not seen; this is a"
         f" model's answer (M/M/c//N). With {plural(case.concurrency, 'handler')} that hold a"
         f" connection for {format_duration(need.hold_ns)} and pause"
         f" {format_duration(need.think_ns)} between commands, none is found free in less than"
-        f" {_percent(limits.waiting)} of acquires with {plural(need.size, 'connection')}, in less"
-        f" than {_percent(limits.waiting_minimum)} with {need.minimum}. The model serves in"
-        " order and redis-py does not, so waits will be longer than it says: run this size to"
-        " verify it."
+        f" {_percent(limits.waiting)} of acquires with {plural(model, 'connection')}, in less"
+        f" than {_percent(limits.waiting_minimum)} with {minimum}."
+    )
+    if need.size > model:
+        answer += (
+            f" Handlers were seen to find {need.size - 1} taken, though, so {need.size} it is:"
+            " what was seen goes before the model."
+        )
+    if case.pool is Pool.RAISING:
+        return (
+            f"{answer} In the model who finds none free waits; here the command fails, and its"
+            " handler is back the sooner, so failures may be more than it says: run this size to"
+            " verify it."
+        )
+    return (
+        f"{answer} The model serves in order and redis-py does not, so waits will be longer than"
+        " it says: run this size to verify it."
     )
 
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 SUMMARIES: Mapping[str, str] = {
     "run": "Measure: the same load with and without a pool, and what size is enough.",
     "size": "Find the smallest pool that is enough, by measurement.",
-    "report": "Show a run that was kept.",
+    "compare": "Say what changed between two runs, or between cases of one, and how sure that is.",
+    "gate": "Give a verdict for CI: limits on a run, or a regression between two sides.",
+    "fleet": "Plan many processes: connections, memory, CPU and reconnect storms, from a run.",
+    "observe": "Watch a server in use: who holds connections, and who needs them.",
+    "report": "Show runs that were kept, one or several, or write them in many formats.",
     "scenarios": "List the scenarios that ship with valkeybench, or show one.",
     "doctor": "Check whether this machine, client and server are fit to measure.",
 }

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli import observe_options
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
 from valkeybench.scenario.field import Panel
+from valkeybench.scenario.fleet import FLEET_FIELDS
 
 commands = typer.Typer(
     rich_markup_mode="rich",
@@ -18,6 +20,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_LOAD_PANELS = tuple(panel for panel in Panel if panel is not Panel.LIMITS)
 _GOAL, _OUTPUT = "What is looked for", "Output"
 _EXAMPLES = """\b
 Examples:
@@ -36,6 +39,27 @@ Examples:
   valkeybench size --pool raising -c 20         which size never raises?
 """
 
+_GATE_EXAMPLES = """\b
+Examples:
+  valkeybench gate run.json --fail-if 'response.p99[pool=blocking] > 5ms' --fail-if 'failed > 0'
+  valkeybench gate run.json --fail-if 'command.p50[tls=on] / command.p50[tls=off] > 1.5'
+  valkeybench gate run.json --baseline last-week.json --junit gate.xml --markdown gate.md
+"""
+
+_COMPARE_EXAMPLES = """\b
+Examples:
+  valkeybench compare before.json after.json
+  valkeybench compare run.json --by pool         with a pool, against without
+  valkeybench compare run.json --by tls --metric connect.p50 --metric tls.p50
+"""
+
+_FLEET_EXAMPLES = """\b
+Examples:
+  valkeybench fleet results/mine.json --processes 40 --pods 25
+  valkeybench fleet results/mine.json --processes 40 --pods 25 --measure    what the run lacks
+  valkeybench fleet results/mine.json --processes 8 --maxclients 20000 --server-memory 8GiB
+  valkeybench fleet results/mine.json --processes 8 --tls on --handshakes-per-second 477
+"""
 
 _Output = Annotated[
     Path | None,
@@ -60,6 +84,15 @@ _Quiet = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
+    ),
+]
+
+_Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="Compare this one, such as connect.p50 (repeatable), instead of the usual ones.",
     ),
 ]
 
@@ -103,7 +136,7 @@ _Slo = Annotated[
 
 
 @commands.command("size", epilog=_SIZE_EXAMPLES)
-@takes_flags(*Panel, examples=True)
+@takes_flags(*_LOAD_PANELS, examples=True)
 def size_command(
     scenario: Annotated[
         str | None,
@@ -160,27 +193,258 @@ def size_command(
         raise typer.Exit(code)
 
 
-@commands.command("report")
-def report_command(
+@commands.command("observe", epilog=observe_options.EXAMPLES)
+@takes_flags(Panel.SERVER, Panel.TLS)
+def observe_command(
+    *,
+    lasts: observe_options.Lasts = "60s",
+    interval: observe_options.Interval = "1s",
+    lookback: observe_options.Lookback = "24h",
+    headroom: observe_options.Headroom = "25%",
+    max_clients: observe_options.MaxClients = 100_000,
+    output: observe_options.Output = None,
+    as_json: observe_options.AsJson = False,
+    quiet: observe_options.Quiet = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Watch a server in use: who holds connections, and who needs them.
+
+    Nothing is written and no load sent: it looks at CLIENT LIST and INFO now and then.
+    That takes at most 1 % of a core of the server.
+    """
+    with ending_well():
+        from valkeybench.cli.observe import Wishes, observe  # noqa: PLC0415 - as above
+
+        wishes = Wishes(
+            lasts=lasts,
+            interval=interval,
+            lookback=lookback,
+            headroom=headroom,
+            max_clients=max_clients,
+        )
+        raise typer.Exit(observe(flags, wishes, output=output, as_json=as_json, quiet=quiet))
+
+
+@commands.command("compare", epilog=_COMPARE_EXAMPLES)
+def compare_command(
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="The run to compare with.")],
+    new: Annotated[Path | None, typer.Argument(metavar="[NEW]", help="The run to look at.")] = None,
+    *,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="AXIS",
+            help="Compare cases that differ in this axis, such as pool or tls: of one run, or "
+            "of two that were measured with different values of it.",
+        ),
+    ] = None,
+    metric: _Metric = None,
+    even_if_different: Annotated[
+        bool,
+        typer.Option("--even-if-different", help="Compare runs of different machines or loads."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the comparison to standard output as JSON.")
+    ] = False,
+) -> None:
+    """Say what changed between two runs, or between cases of one, and how sure that is.
+
+    It needs no server, and no redis-py. The exit code says whether the runs could be
+    compared, not what was found.
+    """
+    with ending_well():
+        from valkeybench.cli.compare import compare  # noqa: PLC0415 - heavy, and not for --help
+
+        code = compare(
+            [base] if new is None else [base, new],
+            by=by or [],
+            metrics=metric or [],
+            even_if_different=even_if_different,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+@commands.command("gate", epilog=_GATE_EXAMPLES)
+def gate_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `run` wrote.")],
+    *,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="LIMIT",
+            help="What must not be so (repeatable). [dim]Default: the scenario's own[/dim]",
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", metavar="FILE", help="Warn of what got worse since this run was kept."
+        ),
+    ] = None,
+    fail_on_baseline: Annotated[
+        bool, typer.Option("--fail-on-baseline", help="Fail on it, rather than warn.")
+    ] = False,
+    even_if_different: Annotated[
+        bool,
+        typer.Option("--even-if-different", help="Use a baseline that does not fit the run."),
+    ] = False,
+    metric: _Metric = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write JUnit XML, a test for each limit."),
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write Markdown.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the verdict to standard output as JSON.")
+    ] = False,
+) -> None:
+    """Give a verdict for CI.
+
+    Exit code 0: pass; 10: fail; 11: can't say. In a job of GitHub's it also writes
+    annotations and the job summary.
+    """
+    with ending_well():
+        from valkeybench.cli.gate import Against, gate_run  # noqa: PLC0415 - heavy
+        from valkeybench.cli.verdicts import Outlets  # noqa: PLC0415 - as above
+
+        outlets = Outlets(junit=junit, markdown=markdown, as_json=as_json)
+        against = None
+        if baseline is not None:
+            against = Against(
+                path=baseline, fails=fail_on_baseline, even_if_different=even_if_different
+            )
+        code = gate_run(
+            run, fail_if=fail_if or [], against=against, metrics=metric or [], outlets=outlets
+        )
+        raise typer.Exit(code)
+
+
+@commands.command("fleet", epilog=_FLEET_EXAMPLES)
+@takes_flags(Panel.SERVER, Panel.TLS, own=FLEET_FIELDS)
+def fleet_command(
     run: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="A file that `valkeybench run` wrote.")
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="A file that `valkeybench run` or `size` wrote: one process's load."
+        ),
     ] = None,
     *,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            rich_help_panel=_OUTPUT,
+            help="Measure what the run lacks, in half a minute: handshakes per second and what a "
+            "connection costs, plain and over TLS, on a private server or the one --url names. "
+            "Keeps that run, too.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=_OUTPUT,
+            help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            rich_help_panel=_OUTPUT,
+            help="Write the plan to standard output, everything else to standard error.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the verdict."
+        ),
+    ] = False,
+    flags: dict[str, str | list[str]],
+) -> None:
+    """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
+
+    A run says what one process needs and does; this says what processes × pods of them are to
+    the server: now, during a deploy, after a failover, and when all reconnect at once. Every
+    number comes with its formula, every input can be given by hand, and what is not known is
+    said. A plan is no test: the exit code is 0 also when the fleet does not fit.
+    """
+    with ending_well():
+        from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
+
+        code = fleet(run, flags, measure=measure, output=output, as_json=as_json, quiet=quiet)
+        raise typer.Exit(code)
+
+
+_REPORT_EXAMPLES = """\b
+Examples:
+  valkeybench report RUN.json                  in the terminal
+  valkeybench report RUN.json -o report.md     as Markdown
+  valkeybench report A.json B.json -o all.csv  several runs beside each other
+  valkeybench report RUN.json --format om -o - to standard output
+"""
+
+
+@commands.command("report", epilog=_REPORT_EXAMPLES)
+def report_command(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN…", help="Files that `valkeybench run` or `size` wrote."),
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it here, in the format the name ends in; - is standard output.",
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="WORD",
+            help="md, csv, json, hgrm, hlog, om (OpenMetrics) or prom (Prometheus).",
+        ),
+    ] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="ID", help="Only this case; several may be named."),
+    ] = None,
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            "--phase",
+            metavar="NAME",
+            help="Whose percentiles an .hgrm holds. [dim]Default: response[/dim]",
+        ),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a run file.")
     ] = False,
 ) -> None:
-    """Show a run that was kept.
+    """Show runs that were kept, one or several beside each other, or write them in many formats.
 
     It needs no server, and no redis-py.
     """
     with ending_well():
-        from valkeybench.cli.report import show, show_schema  # noqa: PLC0415 - heavy
+        from valkeybench.cli.report import Wishes, report, show_schema  # noqa: PLC0415 - heavy
 
         if schema:
             show_schema()
         else:
-            show(run)
+            wishes = Wishes(output=output, format=format_, case=case or [], phase=phase)
+            report(runs or [], wishes)
 
 
 @commands.command("scenarios")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,17 +13,18 @@ from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.fields import FLAGGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def takes_flags(
-    *panels: Panel, examples: bool = False
+    *panels: Panel, own: Sequence[Field] = (), examples: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the flags of these panels to a command, each with an example of its use if wished.
 
-    The command receives those that were given as `flags`, by parameter name.
+    `own` are more of the command's own, before them. The command receives those that were
+    given as `flags`, by parameter name.
     """
-    fields = [field for panel in panels for field in FLAGGED if field.panel is panel]
+    fields = [*own, *(field for panel in panels for field in FLAGGED if field.panel is panel)]
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
@@ -67,8 +69,10 @@ def _parameter(field: Field, *, examples: bool) -> inspect.Parameter:
     )
 
 
-def _heading(panel: Panel) -> str:
+def _heading(panel: StrEnum) -> str:
     """Write a group's name and, for it is short and shows more than words, an example."""
+    if not isinstance(panel, Panel):
+        return panel
     return f"{panel}, as in: {panel.example.removeprefix('valkeybench ')}"
 
 

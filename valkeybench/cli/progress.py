@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from valkeybench.cli.ending import is_terminal
-from valkeybench.report.labels import axes_labels
+from valkeybench.report.labels import axes_labels, distance_label
 from valkeybench.scenario.model import plain
 from valkeybench.units import SECOND, format_duration, format_rate, plural
 
@@ -144,7 +144,9 @@ class _Clock:
     def label(self, trial: Trial) -> str:
         """Name a trial's case by what sets it apart."""
         cases = self.plan.cases if self.plan else (trial.case,)
-        return axes_labels([plain(case) for case in cases])[trial.case_index]
+        label = axes_labels([plain(case) for case in cases])[trial.case_index]
+        distance = distance_label([plain(trial.case)])
+        return label if distance in label else f"{label}, {distance}"
 
     @property
     def total(self) -> int:
@@ -189,9 +191,11 @@ def _plan_line(plan: Plan, endpoint: Endpoint, facts: ServerFacts, clock: _Clock
     flavour = f"{(facts.flavour or 'server')} {facts.version or ''}".strip()
     cases, trials = len(plan.cases), len(plan.trials)
     left = clock.left_seconds() or 0.0
+    distance = distance_label(plain(case) for case in plan.cases)
+    distance += ", " if distance else ""
     return (
         f"{flavour} at {endpoint.address} ({endpoint.provider}); "
-        f"{plural(cases, 'case')}, {plural(trials, 'trial')}, "
+        f"{plural(cases, 'case')}, {plural(trials, 'trial')}, {distance}"
         f"about {format_duration(round(left) * SECOND)}"
     )
 

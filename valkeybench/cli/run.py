@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 from valkeybench import workflow
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
+from valkeybench.cli.gate import limits_of
 from valkeybench.cli.progress import make_progress
+from valkeybench.cli.verdicts import code_of
 from valkeybench.errors import ExitCode
 from valkeybench.report.advice import recommendation_callouts
 from valkeybench.report.document import Document
+from valkeybench.report.gate import gate_blocks
+from valkeybench.report.labels import labels
 from valkeybench.report.run import run_document
-from valkeybench.results.store import check_writable, default_path
+from valkeybench.results.store import default_path, place_for
 from valkeybench.scenario.library import find_scenario, read_text
 from valkeybench.scenario.reader import parse_toml, read_scenario
 from valkeybench.server.endpoint import endpoint_from_url
@@ -35,12 +39,14 @@ def run(
 ) -> ExitCode:
     """Measure and report; give the exit code."""
     scenario = load_scenario(word, flags)
+    limits = limits_of(scenario)
     path = output
     if path is None and not as_json:
         path = default_path(scenario.name, datetime.now(UTC))
-    if path is not None:
-        check_writable(path, make_directory=output is None)
-    with make_progress(quiet=quiet) as progress:
+    with (
+        place_for(path, make_directory=output is None),
+        make_progress(quiet=quiet) as progress,
+    ):
         outcome = workflow.run(scenario, output=path, watcher=progress)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")
@@ -50,8 +56,13 @@ def run(
         document = run_document(
             outcome.run, path=None if path is None else str(path), login=_login(scenario, flags)
         )
+    verdict = workflow.gate(outcome.run, limits) if limits else None
+    if verdict is not None:
+        blocks = gate_blocks(verdict, labels(outcome.run.cases), level=2)
+        document = Document((*document.blocks, *blocks))
     show(document, on_stderr=as_json)
-    return exit_code(outcome)
+    stopped = exit_code(outcome)
+    return stopped if stopped or verdict is None else code_of(verdict)
 
 
 def load_scenario(word: str | None, flags: Flags) -> Scenario:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from valkeybench.cli.ending import is_terminal
 from valkeybench.cli.progress import START_UP_SECONDS, LiveProgress, PlainProgress, Silence
+from valkeybench.report.labels import distance_label
+from valkeybench.scenario.model import plain
 from valkeybench.units import SECOND, format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class PlainSearch(PlainProgress, SilentSearch):
     def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:
         """Say against whom."""
         self._log.each_seconds = plan.duration_ns / SECOND + START_UP_SECONDS
-        self._console.print(_server_line(endpoint, facts))
+        self._console.print(_server_line(plan, endpoint, facts))
 
     def trial_started(self, trial: Trial) -> None:
         """Note when it began."""
@@ -73,7 +75,7 @@ class LiveSearch(LiveProgress, SilentSearch):
     def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:
         """Show against whom."""
         self._log.each_seconds = plan.duration_ns / SECOND + START_UP_SECONDS
-        self._progress.console.print(_server_line(endpoint, facts), markup=False, style="dim")
+        self._progress.console.print(_server_line(plan, endpoint, facts), markup=False, style="dim")
 
     def trial_started(self, trial: Trial) -> None:
         """Show what is under way."""
@@ -156,17 +158,22 @@ def make_search_progress(*, quiet: bool) -> SilentSearch:
     return LiveSearch() if is_terminal() else PlainSearch()
 
 
-def _server_line(endpoint: Endpoint, facts: ServerFacts) -> str:
+def _server_line(plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> str:
     flavour = f"{(facts.flavour or 'server')} {facts.version or ''}".strip()
-    return f"{flavour} at {endpoint.address} ({endpoint.provider}); looking for the smallest pool"
+    distance = distance_label(plain(case) for case in plan.cases)
+    return (
+        f"{flavour} at {endpoint.address} ({endpoint.provider}); looking for the smallest pool"
+        + (f" over an {distance}" if distance else "")
+    )
 
 
 def _trial_line(trial: Trial, record: TrialRecord) -> str:
     response = record.summary.phases.get("response")
     p99 = format_duration(response.p99_ns) if response else "no reply"
     failed = f", {record.summary.failed} failed" if record.summary.failed else ""
+    what = filter(None, (trial.case.pool, distance_label([plain(trial.case)])))
     return (
-        f"tried {trial.case.max_connections} ({trial.case.pool}):"
+        f"tried {trial.case.max_connections} ({', '.join(what)}):"
         f" {format_rate(record.summary.throughput)}, p99 {p99}{failed}"
     )
 

@@ -17,7 +17,7 @@ from valkeybench.cli.run import exit_code, load_scenario
 from valkeybench.cli.search_progress import make_search_progress
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.report.size import size_document, size_summary
-from valkeybench.results.store import check_writable, default_path
+from valkeybench.results.store import default_path, place_for
 from valkeybench.scenario.sizing import one_load, parse_growth, parse_headroom
 from valkeybench.scenario.wording import did_you_mean
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NOT_FOR_SIZE = {
     "max_conn": ("--max-conn", "that is what size finds", "to limit it, use --cap"),
+    "fail_if": ("--fail-if", "is for runs and gates", "say what is good enough with --slo"),
     "repeats": ("--repeats", "size decides how often it tries", "see --confidence"),
 }
 
@@ -63,9 +64,10 @@ def size(
         path = default_path(
             f"size-{scenario.name}".replace("size-size-", "size-"), datetime.now(UTC)
         )
-    if path is not None:
-        check_writable(path, make_directory=output is None)
-    with make_search_progress(quiet=quiet) as progress:
+    with (
+        place_for(path, make_directory=output is None),
+        make_search_progress(quiet=quiet) as progress,
+    ):
         outcome = workflow.size(scenario, goal, output=path, watcher=progress)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")

@@ -5,9 +5,10 @@ An `Asker` is what a handler calls for each command. Its lease holds the instant
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -26,13 +27,15 @@ from valkeybench.load.connections import (
     TimedUnixConnection,
     WaitingPool,
 )
+from valkeybench.load.tally import Replies, unread
 from valkeybench.plan.workload import Batch, command_table
 from valkeybench.scenario.model import Client, Clients, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from valkeybench.load.ledger import Ledger, Shared
+    from valkeybench.load.glide_asking import GlideConnection, Multiplexed
+    from valkeybench.load.ledger import Ledger, Shared, TaskLedger
     from valkeybench.plan.trial import Trial
     from valkeybench.plan.workload import Request
     from valkeybench.scenario.model import Case
@@ -74,14 +77,15 @@ def connection_class(endpoint: Endpoint, *, rtt_ns: int = 0) -> AnyConnectionCla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """A client library of redis-py's family: what the pool policies are made of."""
+    """A client library of redis-py's family, for threads or tasks: what pool policies are of."""
 
     client: Callable[..., Any]
-    lease: Callable[..., Lease]
+    lease: Callable[..., Any]
     settings: Callable[[Case, Endpoint, Shared], dict[str, Any]]
     connection_class: Callable[..., Any]
     raising_pool: Callable[..., Any]
     waiting_pool: Callable[..., Any]
+    fair_pool: Callable[..., Any]
 
 
 def library(case: Case) -> Library:
@@ -97,27 +101,38 @@ def library(case: Case) -> Library:
         connection_class=connection_class,
         raising_pool=RaisingPool,
         waiting_pool=WaitingPool,
+        fair_pool=partial(WaitingPool, queue_class=FairQueue),
     )
+
+
+def make_common(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool | GlideConnection | None:
+    """Make what a case's handlers have in common: a pool, one connection, or nothing."""
+    if case.pool is Pool.MULTIPLEXED:
+        from valkeybench.load.glide_asking import GlideConnection  # noqa: PLC0415 - optional
+
+        return GlideConnection(case, endpoint, ledger)
+    return make_pool(case, endpoint, ledger) if case.pool.is_pooled else None
 
 
 def make_pool(case: Case, endpoint: Endpoint, ledger: Ledger) -> AnyPool:
     """Build the pool a case's handlers share."""
-    of = library(case)
+    pool: AnyPool = pool_of(library(case), case, endpoint, ledger)
+    return pool
+
+
+def pool_of(of: Library, case: Case, endpoint: Endpoint, ledger: Ledger | TaskLedger) -> Any:
+    """Build the pool of a library that a case asks for."""
     settings = {
         **of.settings(case, endpoint, ledger.shared),
         "connection_class": of.connection_class(endpoint, rtt_ns=case.rtt_ns),
         "max_connections": case.max_connections,
         "ledger": ledger,
     }
-    pool: AnyPool
     if case.pool is Pool.RAISING:
-        pool = of.raising_pool(**settings)
-        return pool
+        return of.raising_pool(**settings)
     settings["timeout"] = in_seconds(case.pool_timeout_ns)
-    if case.pool is Pool.FAIR:
-        settings["queue_class"] = FairQueue
-    pool = of.waiting_pool(**settings)
-    return pool
+    make = of.fair_pool if case.pool is Pool.FAIR else of.waiting_pool
+    return make(**settings)
 
 
 def retry_backoff() -> ExponentialWithJitterBackoff:
@@ -161,7 +176,7 @@ def _retry(case: Case, shared: Shared) -> Retry:
 class SharedClient:
     """Asks with one client kept over the common pool: the usual way."""
 
-    def __init__(self, of: Library, pool: AnyPool, ledger: Ledger) -> None:
+    def __init__(self, of: Library, pool: Any, ledger: Ledger) -> None:
         self.lease = of.lease(pool, pool.watched)
         self._ledger = ledger
         self._client = of.client(connection_pool=self.lease)
@@ -175,7 +190,7 @@ class SharedClient:
 class SuccessiveClients:
     """Asks with a new client for each command, over the common pool."""
 
-    def __init__(self, of: Library, pool: AnyPool, ledger: Ledger) -> None:
+    def __init__(self, of: Library, pool: Any, ledger: Ledger) -> None:
         self.lease = of.lease(pool, pool.watched)
         self._make_client = of.client
         self._ledger = ledger
@@ -241,7 +256,7 @@ class Batching:
     commands alone pays nothing for batches.
     """
 
-    def __init__(self, asker: SharedClient | SuccessiveClients | NoPool) -> None:
+    def __init__(self, asker: SharedClient | SuccessiveClients | NoPool | Multiplexed) -> None:
         self._asker = asker
         self.lease = asker.lease
 
@@ -286,18 +301,6 @@ def _execute(client: Any, batch: Batch, lease: Lease, ledger: Ledger) -> Any:
     return pipeline.execute()
 
 
-class Replies(dict[str, int]):
-    """How often each distinct reply came, of the first thousand there were."""
-
-    MOST = 1000
-
-    def count(self, reply: Any) -> None:
-        """Count one."""
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-        if text in self or len(self) < self.MOST:
-            self[text] = self.get(text, 0) + 1
-
-
 class Tallied:
     """Asks as another does, and counts the distinct replies."""
 
@@ -338,18 +341,33 @@ class Asker(Protocol):
         """Send one command and give its reply."""
 
 
-def make_asker(
-    case: Case, endpoint: Endpoint, pool: AnyPool | None, ledger: Ledger, *, batches: bool = False
+def make_asker(  # noqa: PLR0913 - how a handler asks depends on all of it
+    case: Case,
+    endpoint: Endpoint,
+    common: AnyPool | GlideConnection | None,
+    ledger: Ledger,
+    *,
+    batches: bool = False,
+    as_given: bool = False,
 ) -> Asker:
-    """Choose how one handler asks; `pool` is None exactly when the policy is `none`."""
+    """Choose how one handler asks, over what it has in common with the others.
+
+    `as_given` keeps the client from making anything of its own of the replies.
+    """
+    asker: SharedClient | SuccessiveClients | NoPool | Multiplexed
     of = library(case)
-    asker: SharedClient | SuccessiveClients | NoPool
-    if pool is None:
+    if as_given:
+        of = replace(of, client=unread(of.client))
+    if case.pool is Pool.MULTIPLEXED:
+        from valkeybench.load.glide_asking import Multiplexed  # noqa: PLC0415 - optional
+
+        asker = Multiplexed(cast("GlideConnection", common), case, ledger)
+    elif common is None:
         asker = NoPool(of, case, endpoint, ledger)
     elif case.clients is Clients.SUCCESSIVE:
-        asker = SuccessiveClients(of, pool, ledger)
+        asker = SuccessiveClients(of, common, ledger)
     else:
-        asker = SharedClient(of, pool, ledger)
+        asker = SharedClient(of, common, ledger)
     return Batching(asker) if batches else asker
 
 

@@ -5,14 +5,16 @@ What `asking` is for threads.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from valkeybench.load import asking
+from valkeybench.load.asking import Library
 from valkeybench.load.async_connections import (
     DelayedConnection,
     DelayedTlsConnection,
@@ -22,12 +24,14 @@ from valkeybench.load.async_connections import (
     TimedUnixConnection,
 )
 from valkeybench.load.async_pools import AsyncLease, FairPool, RaisingPool, WaitingPool
+from valkeybench.load.tally import Replies, unread
 from valkeybench.plan.workload import Batch
-from valkeybench.scenario.model import Clients, Pool
+from valkeybench.scenario.model import Client, Clients, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
+    from valkeybench.load.async_glide_asking import AsyncGlideConnection, AsyncMultiplexed
     from valkeybench.load.async_pools import AnyPool
     from valkeybench.load.ledger import Shared, TaskLedger
     from valkeybench.scenario.model import Case
@@ -55,18 +59,38 @@ def connection_class(endpoint: Endpoint, *, rtt_ns: int = 0) -> AnyConnectionCla
     return DelayedConnection if rtt_ns else TimedConnection
 
 
+def library(case: Case) -> Library:
+    """Choose the library a case asks for."""
+    if case.client is Client.VALKEY_PY:
+        from valkeybench.load.async_valkey_asking import async_valkey_py  # noqa: PLC0415 - optional
+
+        return async_valkey_py()
+    return Library(
+        client=redis.asyncio.Redis,
+        lease=AsyncLease,
+        settings=client_settings,
+        connection_class=connection_class,
+        raising_pool=RaisingPool,
+        waiting_pool=WaitingPool,
+        fair_pool=FairPool,
+    )
+
+
+def make_common(
+    case: Case, endpoint: Endpoint, ledger: TaskLedger
+) -> AnyPool | AsyncGlideConnection | None:
+    """Make what a case's handlers have in common: a pool, one connection, or nothing."""
+    if case.pool is Pool.MULTIPLEXED:
+        from valkeybench.load.async_glide_asking import AsyncGlideConnection  # noqa: PLC0415 - optional
+
+        return AsyncGlideConnection(case, endpoint, ledger)
+    return make_pool(case, endpoint, ledger) if case.pool.is_pooled else None
+
+
 def make_pool(case: Case, endpoint: Endpoint, ledger: TaskLedger) -> AnyPool:
     """Build the pool a case's handlers share."""
-    settings = {
-        **client_settings(case, endpoint, ledger.shared),
-        "connection_class": connection_class(endpoint, rtt_ns=case.rtt_ns),
-        "max_connections": case.max_connections,
-        "ledger": ledger,
-    }
-    if case.pool is Pool.RAISING:
-        return RaisingPool(**settings)
-    settings["timeout"] = asking.in_seconds(case.pool_timeout_ns)
-    return FairPool(**settings) if case.pool is Pool.FAIR else WaitingPool(**settings)
+    pool: AnyPool = asking.pool_of(library(case), case, endpoint, ledger)
+    return pool
 
 
 class CountingRetry(Retry):
@@ -104,10 +128,10 @@ def _retry(case: Case, shared: Shared) -> Retry:
 class SharedClient:
     """Asks with one client kept over the common pool: the usual way."""
 
-    def __init__(self, pool: AnyPool, ledger: TaskLedger) -> None:
-        self.lease = AsyncLease(pool, pool.watched)
+    def __init__(self, of: Library, pool: Any, ledger: TaskLedger) -> None:
+        self.lease = of.lease(pool, pool.watched)
         self._ledger = ledger
-        self._client = redis.asyncio.Redis(connection_pool=_as_pool(self.lease))
+        self._client = of.client(connection_pool=self.lease)
         self.ask = self._client.execute_command
 
     async def ask_batch(self, batch: Batch) -> Any:
@@ -118,8 +142,9 @@ class SharedClient:
 class SuccessiveClients:
     """Asks with a new client for each command, over the common pool."""
 
-    def __init__(self, pool: AnyPool, ledger: TaskLedger) -> None:
-        self.lease = AsyncLease(pool, pool.watched)
+    def __init__(self, of: Library, pool: Any, ledger: TaskLedger) -> None:
+        self.lease = of.lease(pool, pool.watched)
+        self._make_client = of.client
         self._ledger = ledger
 
     async def ask(self, *command: str) -> Any:
@@ -130,9 +155,9 @@ class SuccessiveClients:
         """Build a client and send a batch with it."""
         return await _execute(self._client(), batch, self.lease, self._ledger)
 
-    def _client(self) -> redis.asyncio.Redis:
+    def _client(self) -> Any:
         begun = clock()
-        client = redis.asyncio.Redis(connection_pool=_as_pool(self.lease))
+        client = self._make_client(connection_pool=self.lease)
         self._ledger.notes.construct += clock() - begun
         self.lease.opened = True
         return client
@@ -141,11 +166,12 @@ class SuccessiveClients:
 class NoPool:
     """Asks with a new client and a new connection for each command, closed after it."""
 
-    def __init__(self, case: Case, endpoint: Endpoint, ledger: TaskLedger) -> None:
-        self.lease = AsyncLease()
+    def __init__(self, of: Library, case: Case, endpoint: Endpoint, ledger: TaskLedger) -> None:
+        self.lease = of.lease()
+        self._make_client = of.client
         self._ledger = ledger
-        self._connection_class = connection_class(endpoint, rtt_ns=case.rtt_ns)
-        self._settings = client_settings(case, endpoint, ledger.shared)
+        self._connection_class = of.connection_class(endpoint, rtt_ns=case.rtt_ns)
+        self._settings = of.settings(case, endpoint, ledger.shared)
         if endpoint.tls:
             self._settings["ssl"] = True
         if endpoint.path is not None:
@@ -161,8 +187,8 @@ class NoPool:
             lambda client: _execute(client, batch, self.lease, self._ledger)
         )
 
-    async def _ask_with(self, send: Callable[[redis.asyncio.Redis], Awaitable[Any]]) -> Any:
-        client = redis.asyncio.Redis(**self._settings)
+    async def _ask_with(self, send: Callable[[Any], Awaitable[Any]]) -> Any:
+        client = self._make_client(**self._settings)
         own = client.connection_pool
         own.connection_class = self._connection_class
         own.connection_kwargs["ledger"] = self._ledger
@@ -172,7 +198,7 @@ class NoPool:
                 "socket_connect_timeout"
             ]
         self.lease.turn_to(own)
-        client.connection_pool = _as_pool(self.lease)
+        client.connection_pool = self.lease
         try:
             return await send(client)
         finally:
@@ -183,7 +209,7 @@ class NoPool:
 class Batching:
     """Asks as another does, and sends batches as pipelines and transactions of redis.asyncio."""
 
-    def __init__(self, asker: SharedClient | SuccessiveClients | NoPool) -> None:
+    def __init__(self, asker: SharedClient | SuccessiveClients | NoPool | AsyncMultiplexed) -> None:
         self._asker = asker
         self.lease = asker.lease
 
@@ -197,9 +223,7 @@ class Batching:
         return await self._asker.ask(*request)
 
 
-async def _execute(
-    client: redis.asyncio.Redis, batch: Batch, lease: AsyncLease, ledger: TaskLedger
-) -> Any:
+async def _execute(client: Any, batch: Batch, lease: AsyncLease, ledger: TaskLedger) -> Any:
     """Send a batch; raise what its first failed command raises."""
     begun = clock()
     pipeline: Any = client.pipeline(transaction=batch.transaction)
@@ -215,10 +239,10 @@ class Tallied:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self.replies = asking.Replies()
+        self.replies = Replies()
 
     @property
-    def lease(self) -> AsyncLease:
+    def lease(self) -> asking.Instants:
         """Give the lease of the one that asks."""
         return self._asker.lease
 
@@ -229,28 +253,42 @@ class Tallied:
         return reply
 
 
-def _as_pool(lease: AsyncLease) -> Any:
-    """Let a lease stand where redis-py's types want the pool it views."""
-    return lease
+class Asker(Protocol):
+    """What a handler awaits for each command; its lease holds the instants."""
+
+    @property
+    def lease(self) -> asking.Instants:
+        """Give what noted the instants."""
+
+    def ask(self, *command: Any) -> Coroutine[Any, Any, Any]:
+        """Send one command and give its reply, when awaited."""
 
 
-Asker = SharedClient | SuccessiveClients | NoPool | Batching | Tallied
-
-
-def make_asker(
+def make_asker(  # noqa: PLR0913 - how a handler asks depends on all of it
     case: Case,
     endpoint: Endpoint,
-    pool: AnyPool | None,
+    common: AnyPool | AsyncGlideConnection | None,
     ledger: TaskLedger,
     *,
     batches: bool = False,
+    as_given: bool = False,
 ) -> Asker:
-    """Choose how one handler asks; `pool` is None exactly when the policy is `none`."""
-    asker: SharedClient | SuccessiveClients | NoPool
-    if pool is None:
-        asker = NoPool(case, endpoint, ledger)
+    """Choose how one handler asks, over what it has in common with the others.
+
+    `as_given` keeps the client from making anything of its own of the replies.
+    """
+    asker: SharedClient | SuccessiveClients | NoPool | AsyncMultiplexed
+    of = library(case)
+    if as_given:
+        of = replace(of, client=unread(of.client))
+    if case.pool is Pool.MULTIPLEXED:
+        from valkeybench.load.async_glide_asking import AsyncMultiplexed  # noqa: PLC0415 - optional
+
+        asker = AsyncMultiplexed(cast("AsyncGlideConnection", common), case, ledger)
+    elif common is None:
+        asker = NoPool(of, case, endpoint, ledger)
     elif case.clients is Clients.SUCCESSIVE:
-        asker = SuccessiveClients(pool, ledger)
+        asker = SuccessiveClients(of, common, ledger)
     else:
-        asker = SharedClient(pool, ledger)
+        asker = SharedClient(of, common, ledger)
     return Batching(asker) if batches else asker

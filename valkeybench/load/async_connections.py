@@ -6,7 +6,6 @@ subclasses, and what they override is called only when a connection is opened or
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections import deque
 from functools import cache
@@ -19,7 +18,7 @@ from valkeybench.load.connections import setup_name, tls_round_trips
 from valkeybench.load.failures import is_reply_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from valkeybench.load.ledger import TaskLedger
 
@@ -30,7 +29,7 @@ else:
     _Mixed = _MixedTls = object
 
 
-class _Timed(_Mixed):
+class Timed(_Mixed):
     """What timing adds to any of redis.asyncio's connection classes."""
 
     def __init__(self, *args: Any, ledger: TaskLedger, **kwargs: Any) -> None:
@@ -54,13 +53,18 @@ class _Timed(_Mixed):
         self._note_opened()
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Introduce the connection to the server."""
+        await self.time_handshake(super().on_connect_check_health, check_health)
+
+    async def time_handshake(self, introduce: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Note what introducing the connection takes, and what is said."""
         self._note_opened()
         self._unanswered.clear()
         begun, quiet = clock(), type(self)
         # It counts for the length of the handshake only, so that no command pays for it.
         self.__class__ = _counting(quiet)  # type: ignore[arg-type]  # classes are hashable
         try:
-            await super().on_connect_check_health(check_health)
+            await introduce(*args)
         finally:
             self.__class__ = quiet
             lasted = clock() - begun
@@ -68,6 +72,7 @@ class _Timed(_Mixed):
             self.opening_ns += lasted
 
     async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        """Close the connection, if it is open."""
         try:
             await super().disconnect(*args, **kwargs)
         finally:
@@ -141,7 +146,7 @@ class _Negotiation(ssl.SSLObject):
         super().do_handshake()
 
 
-class _TimedNegotiation(_MixedTls):
+class TimedNegotiation(_MixedTls):
     """Tells building an SSL context, TCP and TLS apart.
 
     redis.asyncio builds the context when it is asked for the arguments of the connection;
@@ -184,7 +189,7 @@ class _TimedNegotiation(_MixedTls):
         return tls_round_trips(writer.get_extra_info("ssl_object"))
 
 
-class _Delayed(_Mixed):
+class Delayed(_Mixed):
     """What a network further away adds: one round trip wherever a real one would be waited for.
 
     It sleeps after connecting and negotiating, and before sending what does not follow
@@ -201,25 +206,27 @@ class _Delayed(_Mixed):
         await self._travel(1)
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command or a pipeline, after a round trip if it does not follow another."""
         if not self._travelling:
-            await asyncio.sleep(self._ledger.rtt_seconds)
+            await self._ledger.travel()
         self._travelling = True
         await super().send_packed_command(*args, **kwargs)
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """Read a reply."""
         self._travelling = False
         return await super().read_response(*args, **kwargs)
 
     async def _travel(self, round_trips: int) -> None:
         try:
-            await asyncio.sleep(self._ledger.rtt_seconds * round_trips)
+            await self._ledger.travel(round_trips)
         except BaseException:
             # Half open and back in the pool, it would pass for introduced.
             await self.disconnect(nowait=True)
             raise
 
 
-class _DelayedNegotiation(_Delayed, _TimedNegotiation):
+class DelayedNegotiation(Delayed, TimedNegotiation):
     """The same with TLS, whose round trips belong to negotiating."""
 
     async def _connect(self) -> None:
@@ -229,25 +236,25 @@ class _DelayedNegotiation(_Delayed, _TimedNegotiation):
         self._ledger.notes.tls += clock() - begun
 
 
-class TimedConnection(_Timed, redis.asyncio.Connection):
+class TimedConnection(Timed, redis.asyncio.Connection):
     """A TCP connection that notes what opening it took."""
 
 
-class TimedUnixConnection(_Timed, redis.asyncio.UnixDomainSocketConnection):
+class TimedUnixConnection(Timed, redis.asyncio.UnixDomainSocketConnection):
     """A unix socket connection that notes what opening it took."""
 
 
-class TimedTlsConnection(_Timed, _TimedNegotiation, redis.asyncio.SSLConnection):
+class TimedTlsConnection(Timed, TimedNegotiation, redis.asyncio.SSLConnection):
     """A TLS connection that notes what opening it took, TCP and TLS apart."""
 
 
-class DelayedConnection(_Timed, _Delayed, redis.asyncio.Connection):
+class DelayedConnection(Timed, Delayed, redis.asyncio.Connection):
     """A timed TCP connection over an emulated distance."""
 
 
-class DelayedUnixConnection(_Timed, _Delayed, redis.asyncio.UnixDomainSocketConnection):
+class DelayedUnixConnection(Timed, Delayed, redis.asyncio.UnixDomainSocketConnection):
     """A timed unix socket connection over an emulated distance."""
 
 
-class DelayedTlsConnection(_Timed, _DelayedNegotiation, redis.asyncio.SSLConnection):
+class DelayedTlsConnection(Timed, DelayedNegotiation, redis.asyncio.SSLConnection):
     """A timed TLS connection over an emulated distance."""

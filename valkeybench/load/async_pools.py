@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
     from valkeybench.measurement.histogram import Integers
 
+    _Mixed = redis.asyncio.ConnectionPool
+else:
+    # What is mixed into a library's classes is none of them itself.
+    _Mixed = object
 
-class _Watched(NotesConstruction, redis.asyncio.ConnectionPool):
-    """What every pool for tasks has besides redis-py's own."""
+
+class Watched(NotesConstruction, _Mixed):
+    """What every pool for tasks has besides the library's own."""
 
     @property
     def watched(self) -> Sized:
@@ -29,18 +34,18 @@ class _Watched(NotesConstruction, redis.asyncio.ConnectionPool):
         return lengths
 
 
-class RaisingPool(_Watched):
+class RaisingPool(Watched, redis.asyncio.ConnectionPool):
     """redis.asyncio's ConnectionPool."""
 
 
-class WaitingPool(_Watched, redis.asyncio.BlockingConnectionPool):
+class WaitingPool(Watched, redis.asyncio.BlockingConnectionPool):
     """redis.asyncio's BlockingConnectionPool."""
 
 
-class FairPool(_Watched):
-    """redis.asyncio's ConnectionPool behind a semaphore, whose waiters are served in order.
+class InTurn(Watched):
+    """What puts a ConnectionPool behind a semaphore, whose waiters are served in order.
 
-    redis.asyncio's blocking pool lets a task that has just given its connection back take it
+    The library's blocking pool lets a task that has just given its connection back take it
     again before the one it woke gets its turn, and takes no other queue. A semaphore in
     front is what an application can do about it.
     """
@@ -82,6 +87,10 @@ class FairPool(_Watched):
         except TimeoutError as error:
             # In the words of redis-py's own blocking pools.
             raise redis.ConnectionError("No connection available.") from error
+
+
+class FairPool(InTurn, redis.asyncio.ConnectionPool):
+    """redis.asyncio's ConnectionPool, its waiters served in order."""
 
 
 AnyPool = RaisingPool | WaitingPool | FairPool

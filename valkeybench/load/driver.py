@@ -6,13 +6,14 @@ import resource
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.measurement.recorder import Recorder, Window
 from valkeybench.scenario.model import Driver as DriverName
+from valkeybench.scenario.model import Pool
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -86,16 +87,22 @@ class Prewarmed:
         return list(zip(*self.rows, strict=True))
 
 
-def make_recorder(
-    case: Case, window: Window, pool: WatchedPool | None, *, pools: int = 0
-) -> Recorder:
-    """Make the recorder for a case; `pool` is None exactly when the policy is `none`.
+def make_recorder(case: Case, window: Window, common: object | None, *, pools: int = 0) -> Recorder:
+    """Make the recorder for a case, whose handlers have a WatchedPool in common if it is pooled.
 
     Of a cluster it is one of the nodes' pools, and `pools` says how many there are.
     """
     arrivals_open = case.rate is not None
-    if pool is None:
-        return Recorder(window, capacity=None, arrivals_open=arrivals_open, pools=pools)
+    if not case.pool.is_pooled:
+        from_outside = case.pool is Pool.MULTIPLEXED
+        return Recorder(
+            window,
+            capacity=None,
+            arrivals_open=arrivals_open,
+            from_outside=from_outside,
+            pools=pools,
+        )
+    pool = cast("WatchedPool", common)
     return Recorder(
         window,
         capacity=pool.max_connections,

@@ -1,6 +1,7 @@
 """The one place that knows what exceptions mean: client libraries' here, ours in `wire.failure`.
 
-valkey-py has redis-py's exceptions under the same names, so they are known by name.
+valkey-py has redis-py's exceptions under the same names, so they are known by name. So are
+valkey-glide's, which says the rest in words.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from valkeybench.measurement.metrics import FailureKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIBRARIES = frozenset({"redis", "valkey"})
+_LIBRARIES = frozenset({"redis", "valkey", "glide_shared"})
 
 _REFUSALS = frozenset({"AuthenticationError", "AuthorizationError"})
 _REPLY_ERRORS = _REFUSALS | {"ResponseError", "BusyLoadingError"}
@@ -35,12 +36,12 @@ def failure_kind(error: BaseException) -> FailureKind:
     if "RedisClusterException" in _names(error) and error.__cause__ is not None:
         error = error.__cause__  # why no node of a cluster could be asked for the others
     text, names = str(error), _names(error)
+    if "GlideError" in names:
+        return _glide_failure(names, text)
     if "MaxConnectionsError" in names:
         return FailureKind.POOL_EXHAUSTED
-    if names & _REFUSALS:
-        return FailureKind.AUTH
     if names & _REPLY_ERRORS:
-        return FailureKind.REPLY_ERROR
+        return FailureKind.AUTH if names & _REFUSALS else FailureKind.REPLY_ERROR
     if "TimeoutError" in names:
         connecting = "connecting" in text
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
@@ -53,6 +54,20 @@ def _names(error: BaseException) -> set[str]:
     """Name what an exception is, as far as a client library defines it."""
     kinds = type(error).__mro__
     return {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] in _LIBRARIES}
+
+
+def _glide_failure(names: set[str], text: str) -> FailureKind:
+    """Say why valkey-glide failed.
+
+    It tries to connect until its time is up and says just that, unless it was a password.
+    """
+    if any(code in text for code in ("NOAUTH", "WRONGPASS")):
+        return FailureKind.AUTH
+    if "ClosingError" in names:
+        late = "timed out" in text
+        return FailureKind.CONNECT_TIMEOUT if late else FailureKind.CONNECT_REFUSED
+    named = {"TimeoutError": FailureKind.TIMEOUT, "ConnectionError": FailureKind.RESET}
+    return next((named[name] for name in named if name in names), FailureKind.REPLY_ERROR)
 
 
 def _connection_failure(error: BaseException, text: str) -> FailureKind:

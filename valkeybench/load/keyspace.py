@@ -10,7 +10,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.exceptions import RedisClusterException
+from redis.exceptions import RedisClusterException, ResponseError
 
 from valkeybench.errors import ServerError
 from valkeybench.load.asking import client_settings, connection_class
@@ -22,9 +22,10 @@ from valkeybench.plan.trial import key_prefixes, under
 from valkeybench.scenario.model import Case, Handshake, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from valkeybench.scenario.model import Scenario, Values
+    from valkeybench.scenario.model import Scenario
+    from valkeybench.scenario.values import Values
     from valkeybench.server.endpoint import Endpoint
 
     AnyClient = redis.Redis | redis.RedisCluster
@@ -120,7 +121,7 @@ def _load(client: AnyClient, scenario: Scenario, prefix: str) -> Loaded:
         raise ServerError(
             f"the keys that the commands read could not be written: {error}",
             remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
-            "on keys that begin with valkeybench:",
+            "or DEL on keys that begin with valkeybench:",
         ) from None
     return Loaded(keys, size, clock() - begun) if keys else Loaded()
 
@@ -151,9 +152,10 @@ class _Sending:
 
 def _remove(client: AnyClient, keys: Iterable[str]) -> str:
     """Remove keys; give why they could not be, or nothing."""
+    remove = _Removing()
     try:
         for some in _batches(keys):
-            client.unlink(*some)
+            remove(client, some)
     except _ERRORS as error:
         return str(error)
     return ""
@@ -162,19 +164,43 @@ def _remove(client: AnyClient, keys: Iterable[str]) -> str:
 def _remove_from_nodes(client: Any, keys: Iterable[str]) -> str:
     """Remove keys node by node: one that is gone must not keep them on the others."""
     trouble: dict[str, str] = {}
+    remove = _Removing()
     for some in _batches(keys):
         by_node = defaultdict(list)
         for key in some:
             by_node[client.get_node_from_key(key).name].append(key)
         for node in by_node.keys() - trouble.keys():
-            pipeline = client.pipeline()
-            for key in by_node[node]:
-                pipeline.unlink(key)
             try:
-                pipeline.execute()
+                remove(client, by_node[node])
             except _ERRORS as error:
                 trouble[node] = str(error)
     return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
+
+
+class _Removing:
+    """Removes keys by UNLINK; by DEL, which takes the server longer, once that is refused."""
+
+    def __init__(self) -> None:
+        self._word = "UNLINK"
+
+    def __call__(self, client: AnyClient, keys: Sequence[str]) -> None:
+        """Remove these, which are on one node."""
+        try:
+            self._send(client, keys)
+        except ResponseError:
+            if self._word == "DEL":
+                raise
+            self._word = "DEL"
+            self._send(client, keys)
+
+    def _send(self, client: AnyClient, keys: Sequence[str]) -> None:
+        if not isinstance(client, redis.RedisCluster):
+            client.execute_command(self._word, *keys)
+            return
+        pipeline: Any = client.pipeline()
+        for key in keys:
+            pipeline.execute_command(self._word, key)
+        pipeline.execute()
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ on its way wait here, per handler, until the handler collects them.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from contextvars import ContextVar
@@ -82,7 +83,13 @@ class TaskLedger:
     def __init__(self, shared: Shared, *, rtt_ns: int = 0) -> None:
         self._notes: ContextVar[OpeningNotes] = ContextVar("notes")
         self.shared = shared
-        self.rtt_seconds = rtt_ns / SECOND
+        self._rtt_seconds = rtt_ns / SECOND
+        self.late_seconds = 0.0
+        """By how much a pause ends late on the event loop, as far as somebody has looked."""
+
+    async def travel(self, round_trips: int = 1) -> None:
+        """Wait as long as so many round trips take, no longer by what the loop adds to pauses."""
+        await asyncio.sleep(max(self._rtt_seconds * round_trips - self.late_seconds, 0.0))
 
     def turn_page(self) -> OpeningNotes:
         """Give the calling task notes of its own from now on, whatever it inherited.

@@ -21,6 +21,12 @@ _OTHER_FILES = 64
 _WATCHERS = 2
 """Connections of our own besides the load's: the sampler and the one that loads keys."""
 
+_GLIDE = {
+    Driver.THREADS: ("glide_sync", "valkey-glide-sync"),
+    Driver.ASYNCIO: ("glide", "valkey-glide"),
+}
+"""The module and the package that is valkey-glide for each driver."""
+
 _MACOS_OPEN_MAX = 10_240
 """What macOS takes for a limit where the system sets none; it takes no infinity (setrlimit(2))."""
 
@@ -42,14 +48,28 @@ def check_clients(plan: Plan, trust: TlsSettings) -> None:
         what = "the package valkey, which is valkey-py, is not installed"
         remedy = "pip install 'valkeybench[valkey-py]', or use --client redis-py"
         problems.append(Problem("client.client", what, remedy))
-    if any(case.driver is not Driver.THREADS for case in with_valkey_py):
-        what = "valkey-py is measured with threads only"
-        problems.append(Problem("client.driver", what, "use --driver threads with it"))
+    with_tasks = any(case.driver is Driver.ASYNCIO for case in with_valkey_py)
+    if with_tasks and (trust.ca_path or trust.key_password):
+        what = "valkey-py's asyncio client takes neither ssl_ca_path nor ssl_password"
+        remedy = "use --driver threads, a file of certificates, or a key without a password"
+        problems.append(Problem("client.driver", what, remedy))
+    problems += _missing_glide(plan)
     if with_valkey_py and (trust.include_verify_flags or trust.exclude_verify_flags):
         what = "valkey-py lets nobody choose verify flags"
         problems.append(Problem("server.ssl_include_verify_flags", what, "use --client redis-py"))
     if problems:
         raise ScenarioError(problems)
+
+
+def _missing_glide(plan: Plan) -> list[Problem]:
+    """Find the packages of valkey-glide that are asked for and not there."""
+    drivers = {case.driver for case in plan.cases if case.client is Client.VALKEY_GLIDE}
+    remedy = "pip install 'valkeybench[valkey-glide]', or use --client redis-py"
+    return [
+        Problem("client.client", f"the package {package} is not installed", remedy)
+        for driver, (module, package) in _GLIDE.items()
+        if driver in drivers and not find_spec(module)
+    ]
 
 
 def check_room(plan: Plan, facts: ServerFacts) -> None:

@@ -13,6 +13,7 @@ _PR_SET_TIMERSLACK = 29
 _LEAST_NS = 1
 _PAUSES = 24
 _PAUSE_NS = MILLISECOND
+_MOST_AWAKE_NS = 100_000
 
 
 def lateness_of_pauses_ns() -> int:
@@ -26,6 +27,14 @@ def lateness_of_pauses_ns() -> int:
         sleep(_PAUSE_NS / SECOND)
         late.append(perf_counter_ns() - begun - _PAUSE_NS)
     return max(sorted(late)[_PAUSES // 4], 0)
+
+
+def head_start_ns() -> int:
+    """Say how long before an instant an event loop had better wake up, to be there in time.
+
+    As long as pauses end late here, but never so long that waiting awake costs much.
+    """
+    return min(lateness_of_pauses_ns(), _MOST_AWAKE_NS)
 
 
 def be_punctual() -> None:

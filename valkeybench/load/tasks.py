@@ -8,17 +8,18 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.asking import drawn
-from valkeybench.load.async_asking import Tallied, make_asker, make_pool
+from valkeybench.load.async_asking import Tallied, library, make_asker, make_common
 from valkeybench.load.async_pace import OnSchedule, Thinking
 from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
-from valkeybench.load.event_loops import loop_factory
+from valkeybench.load.event_loops import lateness_of_pauses, loop_factory
 from valkeybench.load.ledger import Shared, TaskLedger
 from valkeybench.load.loop_lag import LoopLag
 from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import Schedule
+from valkeybench.load.punctual import head_start_ns
 from valkeybench.measurement.recorder import COMMAND_ROW
 from valkeybench.plan.workload import has_batches
-from valkeybench.scenario.model import Think
+from valkeybench.scenario.model import Pool, Think
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -45,16 +46,24 @@ class TasksDriver:
         self._endpoint = endpoint
         self._process = process
         self._ledger = TaskLedger(Shared(), rtt_ns=case.rtt_ns)
-        self._pool = make_pool(case, endpoint, self._ledger) if case.pool.is_pooled else None
+        library(case)  # or it would be imported within the load, which takes longer than that
+        self._common = make_common(case, endpoint, self._ledger)
         self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
         self._runner = asyncio.Runner(
-            loop_factory=loop_factory(case.event_loop, punctual=_keeps_time(case))
+            loop_factory=loop_factory(
+                case.event_loop,
+                punctual=_keeps_time(case),
+                head_start_ns=head_start_ns() if case.rtt_ns else 0,
+            )
         )
+        if case.rtt_ns:
+            self._ledger.late_seconds = self._runner.run(lateness_of_pauses())
 
     def prewarm(self) -> None:
-        """Open every connection of the pool before the load; raises what redis-py raises."""
-        if self._pool is not None and self._trial.prewarm:
+        """Open every connection of the pool before the load; raises what the client raises."""
+        needed = self._trial.prewarm or self._trial.case.pool is Pool.MULTIPLEXED
+        if self._common is not None and needed:
             self._runner.run(self._prewarm())
 
     def drive(self, window: Window) -> Measurement:
@@ -63,7 +72,7 @@ class TasksDriver:
             return self._runner.run(self._drive(window))
 
     async def _prewarm(self) -> None:
-        pool: Any = self._pool
+        pool: Any = self._common
         notes = self._ledger.notes
         begun = clock()
         taken = []
@@ -79,7 +88,7 @@ class TasksDriver:
         self._prewarmed.lasted_ns = clock() - begun
 
     async def _drive(self, window: Window) -> Measurement:
-        recorder = make_recorder(self._trial.case, window, self._pool)
+        recorder = make_recorder(self._trial.case, window, self._common)
         schedule = Schedule.of(self._trial, window, process=self._process)
         handlers = self._make_handlers(recorder, schedule)
         lag = LoopLag(window)
@@ -88,8 +97,8 @@ class TasksDriver:
         cost = await self._watch(recorder)
         lag.stop()
         abandoned = await self._finish(tasks, window)
-        if self._pool is not None:
-            await self._pool.disconnect()
+        if self._common is not None:
+            await self._common.disconnect()
         return measured(
             recorder,
             shared=self._ledger.shared,
@@ -111,7 +120,12 @@ class TasksDriver:
         handlers = []
         for number in range(case.concurrency):
             asker: Asker = make_asker(
-                case, self._endpoint, self._pool, self._ledger, batches=batches
+                case,
+                self._endpoint,
+                self._common,
+                self._ledger,
+                batches=batches,
+                as_given=trial.tally_replies,
             )
             handlers.append(
                 _Handler(

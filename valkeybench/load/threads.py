@@ -9,7 +9,7 @@ from time import perf_counter_ns as clock
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.asking import Tallied, drawn, library, make_asker, make_pool
+from valkeybench.load.asking import Tallied, drawn, library, make_asker, make_common
 from valkeybench.load.cluster import make_cluster
 from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
 from valkeybench.load.ledger import Ledger, Shared
@@ -17,13 +17,14 @@ from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import OnSchedule, Schedule, Thinking
 from valkeybench.measurement.recorder import COMMAND_ROW
 from valkeybench.plan.workload import has_batches
-from valkeybench.scenario.model import Think
+from valkeybench.scenario.model import Pool, Think
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from valkeybench.load.asking import AnyPool, Asker
+    from valkeybench.load.glide_asking import GlideConnection
     from valkeybench.load.pace import Pace
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.measurement.recorder import Recorder, Window
@@ -45,19 +46,15 @@ class ThreadsDriver:
         case = trial.case
         library(case)  # or it would be imported within the load, which takes longer than that
         self._cluster = make_cluster(case, endpoint, self._ledger) if endpoint.nodes else None
-        self._pool = (
-            make_pool(case, endpoint, self._ledger)
-            if case.pool.is_pooled and not endpoint.nodes
-            else None
-        )
+        self._common = None if endpoint.nodes else make_common(case, endpoint, self._ledger)
         self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
 
     def prewarm(self) -> None:
-        """Open every connection of the pool before the load; raises what redis-py raises."""
+        """Open every connection of the pool before the load; raises what the client raises."""
         if self._cluster is not None:
             self._cluster.find()
-        if not self._trial.prewarm:
+        if not (self._trial.prewarm or self._trial.case.pool is Pool.MULTIPLEXED):
             return
         begun = clock()
         self._ledger.notes.take()
@@ -74,17 +71,18 @@ class ThreadsDriver:
                 pool.release(connection)
         self._prewarmed.lasted_ns = clock() - begun
 
-    def _pools(self) -> Sequence[AnyPool]:
+    def _pools(self) -> Sequence[AnyPool | GlideConnection]:
         """Give the pools all handlers share: one, one for each node of a cluster, or none."""
         if self._cluster is not None:
             return self._cluster.pools()
-        return () if self._pool is None else (self._pool,)
+        return () if self._common is None else (self._common,)
 
     def drive(self, window: Window) -> Measurement:
         """Send until the window closes, and give what was seen in it."""
         several = 0 if self._cluster is None else self._cluster.numbers
         pool = next(iter(self._pools()), None)  # those of a cluster's nodes are all alike
-        recorder = make_recorder(self._trial.case, window, pool, pools=several)
+        case = self._trial.case
+        recorder = make_recorder(case, window, pool, pools=several)
         schedule = Schedule.of(self._trial, window, process=self._process)
         handlers = self._make_handlers(recorder, schedule)
         before: Cost | None = Cost.now()
@@ -94,6 +92,8 @@ class ThreadsDriver:
             before = None  # to be read when it opens, which is yet to come
         cost = self._watch(recorder, before)
         abandoned = self._finish(handlers, recorder)
+        if self._common is not None and case.pool is Pool.MULTIPLEXED and not abandoned:
+            self._common.disconnect()
         seen = measured(
             recorder,
             shared=self._ledger.shared,
@@ -121,7 +121,14 @@ class ThreadsDriver:
         handlers = []
         for number in range(case.concurrency):
             asker: Asker = (
-                make_asker(case, self._endpoint, self._pool, self._ledger, batches=batches)
+                make_asker(
+                    case,
+                    self._endpoint,
+                    self._common,
+                    self._ledger,
+                    batches=batches,
+                    as_given=trial.tally_replies,
+                )
                 if self._cluster is None
                 else self._cluster.make_asker()
             )

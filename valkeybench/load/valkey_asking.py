@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import valkey
@@ -9,6 +10,7 @@ from valkey.backoff import ExponentialBackoff, NoBackoff
 from valkey.retry import Retry
 
 from valkeybench.load.asking import BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, Library, in_seconds
+from valkeybench.load.connections import FairQueue
 from valkeybench.load.valkey_connections import (
     DelayedConnection,
     DelayedTlsConnection,
@@ -39,6 +41,7 @@ def valkey_py() -> Library:
         connection_class=connection_class,
         raising_pool=RaisingPool,
         waiting_pool=WaitingPool,
+        fair_pool=partial(WaitingPool, queue_class=FairQueue),
     )
 
 

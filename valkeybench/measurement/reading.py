@@ -69,6 +69,8 @@ class ServerFacts:
     io_threads: int | None = None
     tls: bool = False
     """Whether we speak TLS with it."""
+    idle_timeout_s: int | None = None
+    """Seconds after which it closes a connection that says nothing (`timeout`); 0 is never."""
     tcp_backlog: int | None = None
     """How many connections may wait to be accepted; the kernel's somaxconn is a limit, too."""
     accepts_per_cycle: int | None = None
@@ -88,6 +90,7 @@ class ServerFacts:
 SETTINGS = (
     "maxclients",
     "io-threads",
+    "timeout",
     "tcp-backlog",
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
@@ -149,6 +152,7 @@ def facts_from_info(
         process_id=_count(info, "process_id"),
         io_threads=settings.get("io-threads"),
         tls=tls,
+        idle_timeout_s=settings.get("timeout"),
         tcp_backlog=settings.get("tcp-backlog"),
         accepts_per_cycle=settings.get("max-new-connections-per-cycle"),
         tls_accepts_per_cycle=settings.get("max-new-tls-connections-per-cycle"),

@@ -70,24 +70,28 @@ class Recorder:
 
     `capacity` is the size of the pool and `in_use` turns what handlers saw of it into
     connections in use. Without a pool (None), the time before a connection is in hand is
-    not spent waiting but building client objects. `arrivals_open` says that commands are
+    not spent waiting but building client objects. `from_outside` says that a client shows no
+    more of a command than when it was begun and when it was done: held and replied are 0, and
+    all that was not building a batch counts as the command. `arrivals_open` says that commands are
     due by a schedule, and not when their handlers begin on them. Where there are `pools`,
     one for each node of a cluster, what a handler saw has the number of the pool times one
     more than the capacity added to it; less than zero is that it came to none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that tells rows apart
         self,
         window: Window,
         *,
         capacity: int | None,
         in_use: Callable[[Integers], Integers] = lambda seen: seen,
         arrivals_open: bool = False,
+        from_outside: bool = False,
         pools: int = 0,
     ) -> None:
         self.window = window
         self._pooled = capacity is not None
         self._open = arrivals_open
+        self._from_outside = from_outside
         self._in_use_of = in_use
         self._stride = (capacity or 0) + 1
         self._lock = threading.Lock()
@@ -161,6 +165,8 @@ class Recorder:
             opening = None if opening is None else opening[inside]
         if not rows.size:
             return 0
+        if self._from_outside:
+            rows = _seen_from_outside(rows, opening)
         spans = self._spans(rows.T)
         if opening is not None:
             self._count_opening(opening.T, spans)
@@ -168,6 +174,9 @@ class Recorder:
             self._tallies.count(Phase.CONSTRUCT, spans[0, spans[0] > 0])
         if self._pooled:
             indices = self._tallies.count_together(Phase.POOL_WAIT, spans)
+        elif self._from_outside:
+            self._tallies.count(Phase.COMMAND, spans[1])
+            indices = self._tallies.count_together(Phase.SERVICE, spans[3:])
         else:
             indices = self._tallies.count_together(Phase.COMMAND, spans[1:])
         self._count_intervals(rows[:, 4], rows[:, 5], _TO_COARSE[indices[[0, -1]]])
@@ -240,6 +249,14 @@ class Recorder:
 
     def _intervals(self, done: Integers) -> Integers:
         return (done - self.window.opens) // self.series.interval_ns
+
+
+def _seen_from_outside(rows: Integers, opening: Integers | None) -> Integers:
+    """Let a command last from when its batch, if it is one, was built until it was done."""
+    rows = rows.copy()
+    rows[:, 2] = rows[:, 1] + (0 if opening is None else opening.sum(axis=1))
+    rows[:, 3] = rows[:, 4]
+    return rows
 
 
 class _Tallies:

@@ -14,8 +14,8 @@ from valkeybench.scenario.template import USUAL_ITEMS, parse_template
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from valkeybench.scenario.model import Values
     from valkeybench.scenario.template import Command
+    from valkeybench.scenario.values import Values
     from valkeybench.scenario.word import Word
 
     Words = tuple[str, ...]

@@ -10,7 +10,8 @@ from valkeybench.scenario.model import Keys
 from valkeybench.scenario.template import Together
 
 if TYPE_CHECKING:
-    from valkeybench.scenario.model import Case, Scenario, Values
+    from valkeybench.scenario.model import Case, Scenario
+    from valkeybench.scenario.values import Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from math import exp, log
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from valkeybench.scenario.model import Content, Spread, Values
+from valkeybench.scenario.values import Content, Spread, Values
 
 if TYPE_CHECKING:
     from random import Random

@@ -19,8 +19,8 @@ from valkeybench.scenario.word import Numbers, Order, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from valkeybench.scenario.model import Values
     from valkeybench.scenario.template import Command, Template
+    from valkeybench.scenario.values import Values
     from valkeybench.scenario.word import Word
 
 TABLE_SIZE = 1 << 13

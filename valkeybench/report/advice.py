@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from valkeybench.report.document import Callout, Kind
-from valkeybench.report.labels import axis_label, varied
+from valkeybench.report.labels import axis_label, distance_label, varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,8 +54,10 @@ def _warning(alike: Sequence[RunWarning], names: Mapping[str, str]) -> Callout:
 
 
 def recommendation_callouts(recommendations: Sequence[Recommendation]) -> Iterable[Callout]:
-    """Show each recommended size, or why there is none."""
+    """Show each recommended size, or why there is none; never without an emulated distance."""
     names = varied([each.applies_to for each in recommendations])
+    if "rtt_ns" not in names and distance_label(each.applies_to for each in recommendations):
+        names.append("rtt_ns")
     for each in recommendations:
         words = [axis_label(name, each.applies_to.get(name)) for name in names]
         yield _recommendation(each, f" ({', '.join(words)})" if words else "")

@@ -43,7 +43,7 @@ class Opened:
     @property
     def agree(self) -> bool:
         """Whether both ends say the same; true as well when the server said nothing."""
-        return self.by_server is None or self.by_server == self.by_client
+        return self.by_server is None or self.by_server + self.rejected == self.by_client
 
 
 def opened(case: CaseRecord) -> Opened:
@@ -107,16 +107,33 @@ def _confirmation(counts: Mapping[str, Opened]) -> Iterable[Paragraph]:
     wrong = {name: count for name, count in counts.items() if not count.agree}
     if wrong:
         listed = "; ".join(
-            f"{name}, {format_count(count.by_server)} instead of {format_count(count.by_client)}"
+            f"{name}, {_by_server(count.by_server or 0, count.rejected)} instead of "
+            f"{format_count(count.by_client)}"
             for name, count in wrong.items()
         )
-        yield Paragraph(
-            text=f"The server's own counter says otherwise: {listed}.", tone=Tone.WARNING
+        which = (
+            "counters say" if any(count.rejected for count in wrong.values()) else "counter says"
         )
+        yield Paragraph(text=f"The server's own {which} otherwise: {listed}.", tone=Tone.WARNING)
     elif counts:
         client = plural(sum(count.by_client for count in counts.values()), "connection")
-        server = format_count(sum(count.by_server or 0 for count in counts.values()))
-        yield Paragraph(text=f"Confirmed by the server's own counter: {server} of {client}.")
+        received = sum(count.by_server or 0 for count in counts.values())
+        rejected = sum(count.rejected for count in counts.values())
+        which = "counters" if rejected else "counter"
+        yield Paragraph(
+            text=f"Confirmed by the server's own {which}: "
+            f"{_by_server(received, rejected)} of {client}."
+        )
+
+
+def _by_server(received: int, rejected: int) -> str:
+    """Say how many a server counted, and by which of its counters where there are two."""
+    if not rejected:
+        return format_count(received)
+    return (
+        f"{format_count(received)} received (total_connections_received) and "
+        f"{format_count(rejected)} turned away (rejected_connections)"
+    )
 
 
 def replies_block(

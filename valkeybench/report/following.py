@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from valkeybench.report.document import Command
 from valkeybench.report.labels import POOL_AXES, pool_of
+from valkeybench.scenario.field import Panel
 from valkeybench.scenario.fields import FLAGGED
-from valkeybench.scenario.model import Pool, Scenario, plain
+from valkeybench.scenario.model import Client, Pool, Scenario, plain
 from valkeybench.units import compact_duration
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def next_command(run: RunFile, login: Sequence[str] = ()) -> Command:
     """
     pools = {pool_of(case.axes) for case in run.cases}
     sizes = {size for case in run.cases if (size := _whole(case.axes, "max_connections"))}
+    if pools == {Pool.MULTIPLEXED}:
+        purpose = "To see what pools do beside one connection for all, on the same load:"
+        return _again(_with_redis_py(run), login, {_most_handlers(run)}, purpose)
     recommended = {each.max_connections for each in run.recommendations if each.max_connections}
     if len(recommended) == 1 and not recommended <= sizes:
         tried = recommended | {each.minimum for each in run.recommendations if each.minimum}
@@ -72,11 +76,19 @@ def _again(
     return Command(words=words, purpose=purpose)
 
 
+def _with_redis_py(run: RunFile) -> RunFile:
+    """Give the run as if redis-py had been asked for as well."""
+    axes = run.scenario.get("axes")
+    clients = {"client": [Client.REDIS_PY.value, Client.VALKEY_GLIDE.value]}
+    asked = {**run.scenario, "axes": (axes if isinstance(axes, dict) else {}) | clients}
+    return run.model_copy(update={"scenario": asked})
+
+
 def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:
     """Write the flags for everything that was asked for and is not the default, pools left out.
 
     All that a scenario can hold has a flag, but for its title, its description and whether
-    replies are tallied: none of which is part of the load.
+    replies are tallied: none of which is part of the load, as limits are not.
     """
     usual = plain(Scenario())
     words: list[str] = []
@@ -84,6 +96,8 @@ def _kept(run: RunFile, login: Sequence[str], section: str = "") -> list[str]:
     for field in FLAGGED:
         name = field.target.removeprefix("axes.")
         if name in POOL_AXES or field.target in said or (section and field.section != section):
+            continue
+        if field.panel is Panel.LIMITS:
             continue
         value = _at(run.scenario, field.target)
         if value not in (None, [], _at(usual, field.target)):

@@ -9,7 +9,7 @@ from valkeybench.scenario.model import Keys, Pool
 from valkeybench.units import format_bytes, format_duration, format_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from valkeybench.results.runfile import CaseRecord
 
@@ -45,6 +45,13 @@ def axis_label(name: str, value: object) -> str:
             return say(value)
     words = name.removesuffix("_ns").replace("_", " ")
     return f"no {words}" if value is None else f"{words} {_value(name, value)}"
+
+
+def distance_label(records: Iterable[Axes]) -> str:
+    """Name the distances that are emulated; empty when none is."""
+    found = {axes.get("rtt_ns") for axes in records}
+    emulated = sorted(ns for ns in found if isinstance(ns, int) and ns)
+    return f"emulated rtt {', '.join(map(short_duration, emulated))}" if emulated else ""
 
 
 def varied(records: Sequence[Axes]) -> list[str]:
@@ -112,6 +119,7 @@ def _words() -> dict[str, Callable[[object], str]]:
         "rtt_ns": lambda ns: f"emulated rtt {short_duration(_number(ns))}" if ns else "rtt 0",
         "arrivals": lambda kind: f"{kind} arrivals",
         "think": lambda think: "by schedule" if think is None else f"think {think}",
+        "client": str,
         "clients": lambda kind: f"{kind} clients",
         "value_size": lambda size: f"{_size(size)} values",
         "pipeline": lambda n: "single commands" if n == 1 else f"pipelines of {n}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from valkeybench.analysis.doubt import FIRM_SAMPLES
 from valkeybench.measurement.metrics import FailureKind, Phase
 from valkeybench.report.document import Align, Cell, Column, Note, Table, Tone
 from valkeybench.units import format_count, format_duration, format_rate
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from valkeybench.results.runfile import CaseRecord, PhaseSummary, Summary, Trial
-
-FIRM_SAMPLES = 10
-"""Samples that must lie beyond a percentile for it to be more than a hint."""
 
 MANY_UNFINISHED = 0.01
 """Share of unfinished commands from which they get a column of their own."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from valkeybench.report.document import Block
-    from valkeybench.results.runfile import DataSet, RunFile
+    from valkeybench.results.runfile import CaseRecord, DataSet, RunFile
 
 _CONNECTION_IDS = ["CLIENT ID"]
 """The commands of a scenario whose replies are the ids of connections."""
@@ -104,14 +104,21 @@ def _client(run: RunFile) -> str:
     clients = {case.axes.get("client") for case in run.cases}
     python = _text(environment, "implementation") or "Python"
     named: dict[str, str] = {}
-    if clients != {"valkey-py"}:
+    if clients - {"valkey-py", "valkey-glide"}:
         named |= {"redis-py": _text(versions, "redis"), "hiredis": _text(versions, "hiredis")}
     if "valkey-py" in clients:
         named |= {"valkey-py": _text(versions, "valkey"), "libvalkey": _text(versions, "libvalkey")}
+    for driver in {case.axes.get("driver") for case in run.cases if _is_glide(case)}:
+        package = "valkey-glide-sync" if driver == "threads" else "valkey-glide"
+        named[package] = _text(versions, package)
     if "uvloop" in {case.axes.get("event_loop") for case in run.cases}:
         named["uvloop"] = _text(versions, "uvloop")
     named[python] = _text(environment, "python")
     return ", ".join(f"{n}\N{NO-BREAK SPACE}{version}" for n, version in named.items() if version)
+
+
+def _is_glide(case: CaseRecord) -> bool:
+    return case.axes.get("client") == "valkey-glide"
 
 
 def _transport(run: RunFile) -> str:

@@ -74,6 +74,8 @@ def scenario_document(scenario: Scenario) -> Document:
         ("each", each),
         ("takes", f"about {short_duration(_takes_ns(scenario))}"),
     ]
+    if scenario.fail_if:
+        pairs.append(("fails if", "; ".join(scenario.fail_if)))
     if scenario.server.url:
         pairs.insert(0, ("server", scenario.server.url))
     title = f"{scenario.title} ({scenario.name})" if scenario.title else scenario.name

@@ -27,7 +27,7 @@ from valkeybench.report.document import (
 )
 from valkeybench.report.labels import axis_label, labels, pool_of
 from valkeybench.report.run import who
-from valkeybench.report.snippets import pool_snippets
+from valkeybench.report.snippets import fair_snippets, pool_snippets
 from valkeybench.scenario.model import Pool
 from valkeybench.units import format_count, format_duration, format_percent, format_rate, plural
 
@@ -102,14 +102,17 @@ def _explained(run: RunFile, found: Recommendation) -> Iterable[Block]:
     pasted = evidence.get("with_headroom", size)
     headroom = format_percent(evidence.get("headroom", 0.0))
     said = f"{size} and {headroom} headroom" if pasted != size else "no headroom: it has none left"
-    yield Paragraph(text=f"max_connections = {pasted} ({said}), for each process.")
+    each = "process and node" if run.cases[0].nodes is not None else "process"
+    yield Paragraph(text=f"max_connections = {pasted} ({said}), for each {each}.")
     axes = run.cases[0].axes
-    timeout = axes.get("pool_timeout_ns")
-    yield from pool_snippets(
-        pool_of(axes) or Pool.BLOCKING,
-        pasted,
-        timeout_ns=timeout if isinstance(timeout, int) else None,
-    )
+    given = axes.get("pool_timeout_ns")
+    timeout = given if isinstance(given, int) else None
+    pool, is_cluster = pool_of(axes) or Pool.BLOCKING, run.cases[0].nodes is not None
+    yield from pool_snippets(pool, pasted, timeout_ns=timeout, cluster=is_cluster)
+    cure = evidence.get("cure")
+    if cure is not None and cure["failed"] is None and not is_cluster:
+        yield Paragraph(text="The cure of what made smaller pools wait, at the same size:")
+        yield from fair_snippets(pasted, timeout_ns=timeout)
 
 
 def _tried(evidence: Evidence) -> Iterable[Block]:

@@ -12,23 +12,66 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _URL = "redis://localhost:6379/0"
-_FAIR_NOTE = "# with a queue_class that hands connections out first come, first served"
+_NODE_URL = "redis://any-node:6379"
+
+_FAIR_QUEUE = """\
+import collections, concurrent.futures, queue, threading
+
+class FairQueue:
+    \"\"\"Hands a connection that comes back to whoever has waited longest.\"\"\"
+
+    def __init__(self, maxsize):
+        self.maxsize, self.queue, self.waiters = maxsize, [], collections.deque()
+        self.lock = threading.Lock()
+
+    def put_nowait(self, item):
+        with self.lock:
+            if self.waiters:
+                self.waiters.popleft().set_result(item)
+            elif len(self.queue) < self.maxsize:
+                self.queue.append(item)
+            else:
+                raise queue.Full
+
+    def get(self, block=True, timeout=None):
+        with self.lock:
+            if self.queue:
+                return self.queue.pop()
+            if not block:
+                raise queue.Empty
+            turn = concurrent.futures.Future()
+            self.waiters.append(turn)
+        try:
+            return turn.result(timeout)
+        except concurrent.futures.TimeoutError:
+            with self.lock:
+                if turn.done():  # served between giving up and getting the lock
+                    return turn.result()
+                self.waiters.remove(turn)
+            raise queue.Empty from None
+"""
 
 
-def pool_snippets(pool: Pool, size: int, *, timeout_ns: int | None) -> Iterator[Snippet]:
-    """Write the configuration of redis-py, valkey-py, Django and Celery.
+def pool_snippets(
+    pool: Pool, size: int, *, timeout_ns: int | None, cluster: bool = False
+) -> Iterator[Snippet]:
+    """Write the configuration of redis-py, valkey-py, Django and Celery, or of a cluster's client.
 
     `timeout_ns` is how long the pool waits, None for ever; it means nothing for a raising
-    pool.
+    pool. In a cluster `size` is that of each node's pool.
     """
+    if cluster:
+        yield _cluster_snippet(pool, size, timeout_ns)
+        return
+    if pool is Pool.FAIR:
+        yield from fair_snippets(size, timeout_ns=timeout_ns)
+        return
     name = "ConnectionPool" if pool is Pool.RAISING else "BlockingConnectionPool"
     given = f'"{_URL}", max_connections={size}'
     waits = "" if pool is Pool.RAISING else f", timeout={_seconds(timeout_ns)}"
-    note = (_FAIR_NOTE,) if pool is Pool.FAIR else ()
     yield Snippet(
         purpose="redis-py",
         lines=(
-            *note,
             f"pool = redis.{name}.from_url({given}{waits})",
             "client = redis.Redis(connection_pool=pool)",
         ),
@@ -48,6 +91,56 @@ def pool_snippets(pool: Pool, size: int, *, timeout_ns: int | None) -> Iterator[
         ),
     )
     yield from _frameworks(pool, name, size, timeout_ns)
+
+
+def fair_snippets(size: int, *, timeout_ns: int | None) -> Iterator[Snippet]:
+    """Write pools that serve first come, first served, which redis-py's own do not."""
+    given = f'"{_URL}", max_connections={size}'
+    waits = f"timeout={_seconds(timeout_ns)}, queue_class=FairQueue"
+    yield Snippet(
+        purpose="redis-py, first come, first served",
+        lines=(
+            *_FAIR_QUEUE.splitlines(),
+            "",
+            f"pool = redis.BlockingConnectionPool.from_url({given}, {waits})",
+            "client = redis.Redis(connection_pool=pool)",
+        ),
+    )
+    yield Snippet(
+        purpose="redis-py, asyncio, first come, first served: its pool takes no other queue, so"
+        " tasks stand in line before it",
+        lines=(
+            f"pool = redis.asyncio.ConnectionPool.from_url({given})",
+            "client = redis.asyncio.Redis(connection_pool=pool)",
+            f"turns = asyncio.Semaphore({size})  # serves in order",
+            "",
+            "async def ask(*command):",
+            f"    async with asyncio.timeout({_seconds(timeout_ns)}):",
+            "        await turns.acquire()",
+            "    try:",
+            "        return await client.execute_command(*command)",
+            "    finally:",
+            "        turns.release()",
+        ),
+    )
+
+
+def _cluster_snippet(pool: Pool, size: int, timeout_ns: int | None) -> Snippet:
+    name, lines = "redis.ConnectionPool", list[str]()
+    if pool is not Pool.RAISING:
+        # RedisCluster drops settings it does not know, the timeout among them.
+        given = f"redis.BlockingConnectionPool, timeout={_seconds(timeout_ns)}"
+        if pool is Pool.FAIR:
+            lines += [*_FAIR_QUEUE.splitlines(), ""]
+            given += ", queue_class=FairQueue"
+        name = "node_pool"
+        lines += [f"node_pool = functools.partial({given})"]
+    given = f'url="{_NODE_URL}", connection_pool_class={name}, max_connections={size}'
+    return Snippet(
+        purpose="redis-py, cluster: each node has a pool of this size; only a client built with"
+        " url= takes another kind of pool",
+        lines=(*lines, f"client = redis.RedisCluster({given})"),
+    )
 
 
 def _frameworks(pool: Pool, name: str, size: int, timeout_ns: int | None) -> Iterator[Snippet]:

@@ -6,7 +6,7 @@ from itertools import count
 from math import floor, log10
 from typing import TYPE_CHECKING
 
-from valkeybench.measurement.histogram import Histogram as Samples
+from valkeybench.analysis.samples import merged
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.document import Histogram, Paragraph, Series, Tone
 from valkeybench.report.labels import pool_of, short_duration
@@ -28,7 +28,7 @@ _STEPS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 
 def spread_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Block]:
     """Draw the response times of one or two cases; of more, say which were chosen, and why."""
-    found = {case.id: _samples(case) for case in _worth_drawing(cases)}
+    found = {case.id: merged(case, Phase.RESPONSE) for case in _worth_drawing(cases)}
     samples = [held for held in found.values() if held.count]
     if not samples:
         return
@@ -126,9 +126,3 @@ def best_pooled(cases: Sequence[CaseRecord]) -> CaseRecord | None:
 
 def _has_samples(case: CaseRecord) -> bool:
     return any(Phase.RESPONSE in trial.histograms for trial in case.trials)
-
-
-def _samples(case: CaseRecord) -> Samples:
-    """Merge the trials' response times."""
-    texts = [trial.histograms.get(Phase.RESPONSE) for trial in case.trials]
-    return sum((Samples.decode(text) for text in texts if text), Samples.empty())

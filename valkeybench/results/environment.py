@@ -17,7 +17,10 @@ from valkeybench.units import MILLISECOND, SECOND
 _SLEEPS = 50
 _SLEEP_NS = MILLISECOND
 
-CLIENT_PACKAGES = ("redis", "hiredis", "uvloop", "valkey", "libvalkey", "numpy", "hdrhistogram")
+CLIENT_PACKAGES = (
+    "redis", "hiredis", "uvloop", "valkey", "libvalkey", "valkey-glide", "valkey-glide-sync",
+    "numpy", "hdrhistogram",
+)  # fmt: skip
 
 
 def read_environment() -> dict[str, Any]:

@@ -295,6 +295,9 @@ class CaseRecord(Record):
 
     id: str
     axes: dict[str, JsonValue]
+    """What was fixed for it; `rtt_ns` is an emulated round trip, not one of the real network."""
+    rtt_emulated: bool = False
+    """Whether the client waited for an emulated network (`rtt_ns`): it is in every duration."""
     summary: Summary | None
     """None when no trial of it was finished."""
     trials: list[Trial]
@@ -306,7 +309,7 @@ class Recommendation(Record):
     """A pool size with its reason, or the reason why there is none."""
 
     applies_to: Annotated[dict[str, JsonValue], Field(alias="for")]
-    """The axes other than pool and max_connections it holds for."""
+    """The axes other than pool and max_connections it holds for; `rtt_ns` is emulated."""
     verdict: Literal["size", "no_size"]
     max_connections: Annotated[int, Field(ge=1)] | None
     minimum: Annotated[int, Field(ge=1)] | None

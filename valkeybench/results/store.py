@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from errno import ELOOP
 from pathlib import Path
@@ -19,6 +19,7 @@ from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import SCHEMA_VERSION, RunFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 LARGEST_FILE = 256 * 2**20
@@ -35,34 +36,59 @@ def default_path(name: str, created: datetime) -> Path:
     return DEFAULT_DIRECTORY / f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}.json"
 
 
-def check_writable(path: Path, *, make_directory: bool) -> None:
-    """Find out before the load starts whether the result can be kept.
+@contextmanager
+def place_for(path: Path | None, *, make_directory: bool) -> Iterator[None]:
+    """Find out before the load starts whether the result can be kept; keep its place meanwhile.
 
-    Raises ScenarioError naming what stands in the way.
+    A directory made for it is gone again when nothing came to be in it. No path is no place to
+    keep. Raises ScenarioError naming what stands in the way.
     """
-    directory = path.parent
+    if path is None:
+        yield
+        return
+    made: list[Path] = []
     try:
         if make_directory:
-            directory.mkdir(parents=True, exist_ok=True)
+            made = _make(path.parent)
         target = _behind_links(path)
         _check_target(path, target)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
+        _unmake(made)
         raise _unwritable(path, error) from None
+    try:
+        yield
+    finally:
+        _unmake(made)
 
 
-def _check_target(path: Path, target: Path) -> None:
+def _make(directory: Path) -> list[Path]:
+    """Make a directory; give those that were not there before, the innermost first."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _unmake(made: Sequence[Path]) -> None:
+    """Take directories away again that hold nothing."""
+    with suppress(OSError):
+        for directory in made:
+            directory.rmdir()
+
+
+def _check_target(
+    path: Path, target: Path, *, remedy: str = "use --json to write to a pipe or device"
+) -> None:
     """Look at what is there already; links have been followed from `path` to `target`."""
     directory = target.parent
     if not directory.exists():
-        reason, remedy = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
-        raise ScenarioError.one("--output", reason, remedy)
+        reason, how = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
+        raise ScenarioError.one("--output", reason, how)
     if target.is_dir():
         raise ScenarioError.one("--output", f"{path} is a directory", "name a file in it")
     if target.exists() and not target.is_file():
-        reason, remedy = f"{path} is no ordinary file", "use --json to write to a pipe or device"
-        raise ScenarioError.one("--output", reason, remedy)
+        raise ScenarioError.one("--output", f"{path} is no ordinary file", remedy)
 
 
 def write_run(run: RunFile, path: Path) -> None:
@@ -84,10 +110,41 @@ def write_run(run: RunFile, path: Path) -> None:
         ) from None
 
 
+def check_replaceable(path: Path) -> None:
+    """Find out whether a file can be written there, or in the place of the one that is there.
+
+    Raises ScenarioError when a link, a directory or a device of that name is in the way: what
+    is made of runs is never written through any of them.
+    """
+    if path.is_symlink():
+        reason, remedy = f"{path} is a symbolic link", "name the file itself, or - to print it"
+        raise ScenarioError.one("--output", reason, remedy)
+    try:
+        _check_target(path, path, remedy="use - to print it")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text so that the file is always whole: beside first, then renamed over.
+
+    A file that is there is replaced and keeps its mode; a link is refused. Raises ScenarioError
+    or ResultError, and then what was there before stays.
+    """
+    check_replaceable(path)
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise ResultError(
+            f"{path} could not be written: {_reason(error)}",
+            remedy="make room there, or name another place with --output",
+        ) from None
+
+
 def _replace(path: Path, text: str) -> None:
     beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with beside.open("x", encoding="utf-8", newline="") as file:
             if path.exists():
                 os.fchmod(file.fileno(), S_IMODE(path.stat().st_mode))
             file.write(text)

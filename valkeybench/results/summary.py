@@ -26,7 +26,7 @@ from valkeybench.results.runfile import (
     Trial,
     Worker,
 )
-from valkeybench.scenario.model import plain
+from valkeybench.scenario.model import Pool, plain
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def trial_record(
         repeat=trial.repeat,
         started=started,
         duration_ns=trial.duration_ns,
-        summary=summarise(seen, processes=trial.case.processes),
+        summary=summarise(
+            seen, processes=trial.case.processes, opened_in_sight=_in_sight(trial.case)
+        ),
         histograms={phase.value: h.encode() for phase, h in seen.histograms.items()},
         in_use_counts=_trimmed(seen.in_use),
         series=intervals(seen.series),
@@ -75,16 +77,29 @@ def case_record(case: Case, axes_id: str, trials: Sequence[Trial], seen: Measure
     """Keep one case with the trials it has so far, and what they saw together in its summary."""
     summary = None
     if trials:
-        together = summarise(seen, processes=case.processes)
+        together = summarise(seen, processes=case.processes, opened_in_sight=_in_sight(case))
         # Trials follow one another: what was open at once in each does not add up.
         open_max = max(trial.summary.connections.open_max for trial in trials)
         connections = together.connections.model_copy(update={"open_max": open_max})
         summary = together.model_copy(update={"connections": connections})
-    return CaseRecord(id=axes_id, axes=plain(case), summary=summary, trials=list(trials))
+    return CaseRecord(
+        id=axes_id,
+        axes=plain(case),
+        rtt_emulated=bool(case.rtt_ns),
+        summary=summary,
+        trials=list(trials),
+    )
 
 
-def summarise(seen: Measurement, *, processes: int) -> Summary:
-    """Work out what a measurement says, for a case with that many processes."""
+def _in_sight(case: Case) -> bool:
+    return case.pool is not Pool.MULTIPLEXED
+
+
+def summarise(seen: Measurement, *, processes: int, opened_in_sight: bool = True) -> Summary:
+    """Work out what a measurement says, for a case with that many processes.
+
+    What opening its connections took is not known where a client does it out of sight.
+    """
     seconds = seen.window_ns / SECOND / processes
     return Summary(
         throughput=seen.completed / seconds if seconds else 0.0,
@@ -99,7 +114,7 @@ def summarise(seen: Measurement, *, processes: int) -> Summary:
         failures=dict(seen.failures),
         fairness=jain_index(seen.handlers),
         starved=starved(seen.handlers),
-        connections=_connections(seen),
+        connections=_connections(seen, in_sight=opened_in_sight),
         in_use=in_use(seen.in_use),
         phases=phase_summaries(seen.histograms),
         out_of_range=sum(h.out_of_range for h in seen.histograms.values()),
@@ -248,9 +263,9 @@ def _client(trial: PlannedTrial, seen: Measurement) -> Client:
     )
 
 
-def _connections(seen: Measurement) -> Connections:
+def _connections(seen: Measurement, *, in_sight: bool) -> Connections:
     opened = seen.prewarmed + seen.warmup + seen.opened
-    known = opened.connections
+    known = opened.connections if in_sight else 0
     return Connections(
         prewarmed=(seen.prewarmed + seen.warmup).connections,
         opened=seen.opened.connections,

@@ -19,6 +19,7 @@ class Panel(StrEnum):
     MEASURING = "Measuring"
     SERVER = "Server"
     TLS = "TLS"
+    LIMITS = "Limits"
 
     @property
     def example(self) -> str:
@@ -30,6 +31,7 @@ class Panel(StrEnum):
             Panel.MEASURING: "valkeybench run --duration 10s --repeats 7 --pin auto",
             Panel.SERVER: "valkeybench run --url valkey://me@host:6379/0 --password-file word.txt",
             Panel.TLS: "valkeybench run --tls both -c 4 --think 150ms",
+            Panel.LIMITS: "valkeybench run --fail-if 'response.p99 > 5ms' --fail-if 'failed > 0'",
         }[self]
 
 
@@ -50,7 +52,7 @@ class Field:
     flags: tuple[str, ...] = ()
     axis: bool = False
     many: bool = False
-    panel: Panel = Panel.LOAD
+    panel: StrEnum = Panel.LOAD
     default: str = ""
 
     @property

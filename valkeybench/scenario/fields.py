@@ -53,6 +53,12 @@ _TOP_FIELDS = (
         help="Repeats the same draws and order.", flags=("--seed",), panel=Panel.MEASURING,
         default="1",
     ),
+    Field(
+        section="", key="fail_if", target="fail_if", kind=kinds.text("LIMIT"),
+        help="Exit with 10 if this is so, with 11 if it can't be told: 'response.p99 > 5ms', "
+        "'failed > 0', 'command.p50[tls=on] / command.p50[tls=off] > 1.5'.",
+        flags=("--fail-if",), many=True, panel=Panel.LIMITS,
+    ),
 )  # fmt: skip
 
 _LOAD_FIELDS = (
@@ -156,7 +162,8 @@ _CLIENT_FIELDS = (
     _axis(
         "pool", kinds.choice(Pool, "pool policy"),
         "none: a connection per command; raising: ConnectionPool; blocking: "
-        "BlockingConnectionPool; fair: the same, first come first served (asyncio: a semaphore).",
+        "BlockingConnectionPool; fair: the same, first come first served (asyncio: a semaphore); "
+        "multiplexed: one connection for all, which is what valkey-glide has.",
         "--pool", section="client", panel=Panel.POOL, default="none,blocking",
     ),
     _axis(
@@ -172,12 +179,13 @@ _CLIENT_FIELDS = (
     ),
     _axis(
         "client", kinds.choice(Client, "client library"),
-        "Whose pools: redis-py, or valkey-py (an extra; with threads only).",
+        "redis-py; or extras: valkey-py, whose pools are like it, and valkey-glide, which has none "
+        "but one connection for all handlers.",
         "--client", section="client", panel=Panel.CLIENT, default="redis-py",
     ),
     _axis(
         "driver", kinds.choice(Driver, "driver"),
-        "threads: redis-py in threads; asyncio: redis.asyncio, in tasks on an event loop; "
+        "threads: the client in threads; asyncio: its asyncio side, in tasks on an event loop; "
         "wire: bare sockets and a fair pool, no client library.",
         "--driver", section="client", panel=Panel.CLIENT, default="threads",
     ),

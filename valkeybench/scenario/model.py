@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.scenario.secret import Secret
+from valkeybench.scenario.values import Values
 from valkeybench.units import MILLISECOND, SECOND, compact_duration
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Pool(StrEnum):
     """`redis.BlockingConnectionPool`: waits for a connection, up to its timeout."""
     FAIR = "fair"
     """`redis.BlockingConnectionPool` with a first-come-first-served `queue_class`."""
+    MULTIPLEXED = "multiplexed"
+    """No pool: one connection, over which the commands of all handlers travel together."""
 
     @property
     def is_pooled(self) -> bool:
-        """Whether connections outlive a command."""
-        return self is not Pool.NONE
+        """Whether there is a pool, which hands out connections and has a size."""
+        return self not in (Pool.NONE, Pool.MULTIPLEXED)
 
     @property
     def waits(self) -> bool:
@@ -65,6 +68,8 @@ class Client(StrEnum):
 
     REDIS_PY = "redis-py"
     VALKEY_PY = "valkey-py"
+    VALKEY_GLIDE = "valkey-glide"
+    """It has no pool but one connection for all, and opens it out of our sight."""
 
 
 class EventLoop(StrEnum):
@@ -149,40 +154,6 @@ class Think:
         return f"constant {mean}" if constant else mean
 
 
-class Spread(StrEnum):
-    """How sizes of values scatter over their range."""
-
-    UNIFORM = "uniform"
-    LOGNORMAL = "lognormal"
-    """Most are small: the logarithm is normal about the middle, the ends two deviations off."""
-
-
-class Content(StrEnum):
-    """What values consist of."""
-
-    REPEATED = "repeated"
-    """One letter: nothing compresses better."""
-    RANDOM = "random"
-    """Letters and digits in no order: 64 of them, so a quarter can be squeezed out at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """Values of several sizes, or with a content that matters; a plain size is an int."""
-
-    least: int
-    most: int
-    spread: Spread = Spread.UNIFORM
-    content: Content = Content.REPEATED
-
-    def __str__(self) -> str:
-        """Write it as a scenario would: `random lognormal 100..4096`."""
-        sizes = str(self.most) if self.least == self.most else f"{self.least}..{self.most}"
-        spread = "lognormal" if self.spread is Spread.LOGNORMAL else ""
-        content = "random" if self.content is Content.RANDOM else ""
-        return " ".join(filter(None, (content, spread, sizes)))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One point of the matrix: everything fixed.
@@ -226,27 +197,31 @@ class Case:
     @property
     def most_connections(self) -> int:
         """How many connections the case can hold open at once, all processes together."""
-        per_process = self.concurrency
+        per_process = 1 if self.pool is Pool.MULTIPLEXED else self.concurrency
         if self.max_connections is not None:
             per_process = self.max_connections
         return per_process * self.processes
 
     def meaningful(self) -> Case:
         """Blank out what has no meaning here, so that equal cases are equal."""
-        pooled, arrivals_open = self.pool.is_pooled, self.rate is not None
         tasks, bare = self.driver is Driver.ASYNCIO, self.driver is Driver.WIRE
+        shared = self.client is Client.VALKEY_GLIDE and not bare
+        pool = Pool.MULTIPLEXED if shared else self.pool
+        pooled, arrivals_open = pool.is_pooled, self.rate is not None
         return Case(
             **{
                 **{f.name: getattr(self, f.name) for f in fields(self)},
                 "max_connections": self.max_connections if pooled else None,
-                "pool_timeout_ns": self.pool_timeout_ns if self.pool.waits else None,
+                "pool_timeout_ns": self.pool_timeout_ns if pool.waits else None,
                 "client": None if bare else self.client,
                 "clients": self.clients if pooled and not bare else None,
                 "event_loop": (self.event_loop or EventLoop.ASYNCIO) if tasks else None,
                 # Its pool knows no other way to wait; it neither decodes nor tries again.
-                "pool": Pool.FAIR if bare and self.pool.waits else self.pool,
-                "decode_responses": self.decode_responses and not bare,
-                "retries": 0 if bare else self.retries,
+                "pool": Pool.FAIR if bare and pool.waits else pool,
+                # Nor does valkey-glide, which introduces itself in one way only.
+                "decode_responses": self.decode_responses and not bare and not shared,
+                "retries": 0 if bare or shared else self.retries,
+                "handshake": Handshake.SHIPPED if shared else self.handshake,
                 "think": None if arrivals_open else self.think,
                 "arrivals": self.arrivals if arrivals_open else None,
             }
@@ -284,9 +259,8 @@ class Axes:
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
         seen: set[Case] = set()
-        for pool, rate, driver in product(self.pool, self.rate, self.driver):
+        for decided in self._deciding():
             # What means nothing for these is not even multiplied.
-            decided: dict[str, Any] = {"pool": pool, "rate": rate, "driver": driver}
             meaning = Case(**decided, arrivals=Arrivals.POISSON).meaningful()
             names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
             fixed: dict[str, tuple[Any, ...]] = {name: (v,) for name, v in decided.items()}
@@ -296,6 +270,18 @@ class Axes:
                 if case not in seen:
                     seen.add(case)
                     yield case
+
+    def _deciding(self) -> Iterator[dict[str, Any]]:
+        """Walk the values that decide which others mean anything.
+
+        A pool policy is for the clients that have pools; the one that has none comes last.
+        """
+        policies = [pool for pool in self.pool if pool is not Pool.MULTIPLEXED]
+        deciding = product((*policies, Pool.MULTIPLEXED), self.rate, self.driver, self.client)
+        for pool, rate, driver, client in deciding:
+            shared = client is Client.VALKEY_GLIDE and driver is not Driver.WIRE
+            if shared is (pool is Pool.MULTIPLEXED):
+                yield {"pool": pool, "rate": rate, "driver": driver, "client": client}
 
     def varied(self) -> tuple[str, ...]:
         """Name the axes that have more than one value."""
@@ -366,6 +352,8 @@ class Scenario:
     pin: str = "none"
     place: str = LOCAL
     """Where load processes run: on this machine, or the address of a Dask scheduler."""
+    fail_if: tuple[str, ...] = ()
+    """Limits, as written, of which none may be true of the run."""
     server: ServerSettings = field(default_factory=ServerSettings)
     axes: Axes = field(default_factory=Axes)
 

@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.errors import Problem, ScenarioError
@@ -15,6 +15,10 @@ from valkeybench.scenario.clusters import unfit_for_cluster
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.model import LOCAL, Driver, Scenario
+from valkeybench.scenario.multiplexed import (
+    over_one_connection_if_alone,
+    unfit_for_one_connection,
+)
 from valkeybench.scenario.template import parse_template, type_conflict
 from valkeybench.scenario.tls_fields import OCSP_KEYS
 from valkeybench.scenario.wording import did_you_mean, legible
@@ -71,6 +75,7 @@ def read_scenario(
     for target, given in values.items():
         scenario = _set(scenario, target.split("."), given.value)
     scenario = _over_tls_if_named(scenario, values)
+    scenario = over_one_connection_if_alone(scenario, values)
     reading.check(scenario, values)
     if reading.problems:
         raise ScenarioError(reading.problems)
@@ -165,7 +170,8 @@ class _Reading:
         if scenario.pin != "none" and scenario.place != LOCAL:
             place = values["pin"].place
             self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
-        for target, reason, remedy in unfit_for_cluster(scenario):
+        unfit = chain(unfit_for_cluster(scenario), unfit_for_one_connection(scenario, values))
+        for target, reason, remedy in unfit:
             place = values[target].place if target in values else self._source
             self.note(place, reason, remedy)
         if set(scenario.axes.driver) == {Driver.WIRE} and any(scenario.axes.retries):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from valkeybench.scenario.kinds import Kind, UnfitError, size
-from valkeybench.scenario.model import Content, Spread, Values
+from valkeybench.scenario.values import Content, Spread, Values
 from valkeybench.scenario.wording import did_you_mean, legible
 
 LARGEST_OF_RANGE = 4 * 2**20

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.fields import FIELDS
+from valkeybench.scenario.model import Client, Driver
 from valkeybench.scenario.wording import legible
 
 if TYPE_CHECKING:
@@ -35,8 +36,19 @@ def one_load(scenario: Scenario) -> Scenario:
         for axis in fields(axes)
         if axis.name not in _OF_THE_POOL and len(getattr(axes, axis.name)) > 1
     ]
+    if axes.driver == (Driver.WIRE,):
+        problems.append(
+            Problem(
+                _place("driver"),
+                "the bare wire has no client library, and a size is one of a library's pool",
+                "use --driver threads or asyncio",
+            )
+        )
     pooled = [pool for pool in axes.pool if pool.is_pooled]
-    if not pooled:
+    if axes.client == (Client.VALKEY_GLIDE,):
+        reason = "valkey-glide has one connection and no pool, so there is no size"
+        problems.append(Problem(_place("client"), reason, "use --client redis-py or valkey-py"))
+    elif not pooled:
         problems.append(
             Problem(_place("pool"), "without a pool there is no size", "use --pool blocking")
         )
@@ -47,10 +59,7 @@ def one_load(scenario: Scenario) -> Scenario:
         )
     if problems:
         raise ScenarioError(problems)
-    asked = replace(scenario, axes=replace(axes, pool=(pooled[0],)))
-    # What a driver makes of a policy: one that knows a single way to wait has that one.
-    (case,) = replace(asked, axes=replace(asked.axes, max_connections=(1,))).cases()
-    return replace(asked, axes=replace(asked.axes, pool=(case.pool,)))
+    return replace(scenario, axes=replace(axes, pool=(pooled[0],)))
 
 
 def parse_headroom(word: str) -> float:

@@ -64,15 +64,15 @@ _APART = "the TLS library's memory is in none of the server's figures"
 
 
 def connection_costs(
-    serving: Serving, facts: ServerFacts, plan: Plan
+    serving: Serving, facts: ServerFacts, plan: Plan, *, always: bool = False
 ) -> tuple[ConnectionCost, ...]:
     """Find out what a connection costs over each way the plan goes; a note where it cannot be.
 
     Opens no more connections to somebody else's server than the load will, and takes its time
-    only before a load that takes longer.
+    only before a load that takes longer, unless it is to be looked at `always`.
     """
     ways = sorted({case.tls for case in plan.cases})
-    if plan.duration_ns < _WORTH_IT_NS:
+    if not always and plan.duration_ns < _WORTH_IT_NS:
         return tuple(ConnectionCost(tls=tls, note=_TOO_SHORT) for tls in ways)
     return tuple(_cost_or_note(serving, facts, plan, tls=tls) for tls in ways)
 

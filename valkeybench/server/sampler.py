@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import threading
@@ -32,6 +31,7 @@ from valkeybench.measurement.reading import (
     parse_info,
     reading_from_info,
 )
+from valkeybench.server.distrust import TRY_TLS, tls_hang_up, tls_silence, tls_trouble
 from valkeybench.units import SECOND, format_duration
 
 if TYPE_CHECKING:
@@ -175,6 +175,26 @@ class ServerSampler(Watching):
         """
         return self._ask_if_allowed("CLUSTER", what)
 
+    def info(self, section: str) -> dict[str, str]:
+        """Ask for one section of INFO; empty where we may not. Raises ServerError when gone."""
+        return parse_info(str(self._ask_if_allowed("INFO", section) or ""))
+
+    def client_list(self) -> str | None:
+        """Ask for CLIENT LIST; None when we may not. Raises ServerError when the server is gone."""
+        listed = self._ask_if_allowed("CLIENT", "LIST", known_as="CLIENT LIST")
+        return None if listed is None else str(listed)
+
+    def own_id(self) -> int | None:
+        """Ask which client we are; None when we may not. Raises ServerError when it is gone."""
+        number = self._ask_if_allowed("CLIENT", "ID", known_as="CLIENT ID")
+        return number if isinstance(number, int) else None
+
+    def round_trip_ns(self) -> int | None:
+        """Time one PING over our connection; None when we may not. Raises ServerError when gone."""
+        begun_ns = time.perf_counter_ns()
+        answer = self._ask_if_allowed("PING")
+        return None if answer is None else time.perf_counter_ns() - begun_ns
+
     def _info(self) -> dict[str, str]:
         return parse_info(str(self._ask_if_allowed("INFO") or ""))
 
@@ -190,16 +210,19 @@ class ServerSampler(Watching):
                 return int(value)
         return None
 
-    def _ask_if_allowed(self, command: str, *arguments: str) -> object:
-        """Ask, unless we were refused before; None when refused. Raises ServerError when gone."""
+    def _ask_if_allowed(self, command: str, *arguments: str, known_as: str = "") -> object:
+        """Ask, unless we were refused before; None when refused. Raises ServerError when gone.
+
+        A command of which a user may be allowed parts is remembered by the part (`known_as`).
+        """
         with self._lock:
-            if command in self._missing:
+            if (known_as or command) in self._missing:
                 return None
             try:
                 return self._ask(command, *arguments)
             except ResponseError:
                 # Not permitted, or not known: managed services take CONFIG away altogether.
-                self._missing.append(command)
+                self._missing.append(known_as or command)
                 return None
             except RedisError as error:
                 raise self._explained(error) from None
@@ -265,14 +288,6 @@ def _make_connection(endpoint: Endpoint, timeout_ns: int) -> _Connection:
     return cast("_Connection", connection)
 
 
-_TRY_TLS = "if it speaks TLS, write valkeys:// instead of valkey://"
-_TRY_PLAIN = (
-    "if it speaks no TLS, write valkey:// instead of valkeys://; "
-    "if it wants a client certificate, give --cert and --key"
-)
-_TRUST = "trust it with --cacert FILE, or measure without checking with --insecure"
-
-
 def _explain(error: Exception, endpoint: Endpoint, timeout_ns: int) -> ServerError:
     """Say why the server cannot be used, and what to do about it."""
     reason, remedy = _refusal(error, endpoint) or _failure(error, endpoint, timeout_ns)
@@ -302,7 +317,7 @@ def _refusal(error: Exception, endpoint: Endpoint) -> tuple[str, str] | None:
         case NoPermissionError():
             said = f"the user may not connect as asked: {error}", "permit what it says"
         case InvalidResponse():
-            said = "what answers there is no Valkey server", f"check the port; {_TRY_TLS}"
+            said = "what answers there is no Valkey server", f"check the port; {TRY_TLS}"
         case ResponseError():
             said = f"the server says: {error}", "check the user and the database number"
         case _ if "max number of clients" in str(error):
@@ -316,14 +331,10 @@ def _refusal(error: Exception, endpoint: Endpoint) -> tuple[str, str] | None:
 def _failure(error: Exception, endpoint: Endpoint, timeout_ns: int) -> tuple[str, str]:
     """Explain why no answer came, by what the system said underneath."""
     cause = error if isinstance(error, UnicodeError) else error.__context__
-    reason = "the server closed the connection"
-    remedy = _TRY_PLAIN if endpoint.tls else _TRY_TLS
+    if endpoint.tls and (trouble := _tls_failure(cause, endpoint, timeout_ns)):
+        return trouble
+    reason, remedy = "the server closed the connection", TRY_TLS
     match cause:
-        case ssl.SSLCertVerificationError():
-            reason = f"the server's certificate is not trusted: {cause.verify_message}"
-            remedy = _TRUST
-        case ssl.SSLError():
-            reason = f"TLS failed: {re.sub(r' *[(]_ssl[.]c:[0-9]+[)]', '', str(cause))}"
         case socket.gaierror() | UnicodeError():
             reason = "there is no host of that name"
             remedy = "check its spelling, and that this machine can look it up"
@@ -332,13 +343,32 @@ def _failure(error: Exception, endpoint: Endpoint, timeout_ns: int) -> tuple[str
             remedy = "check host and port, or the socket's path, and that the server runs"
         case TimeoutError():
             reason = f"no answer within {format_duration(timeout_ns)}"
-            remedy = f"see whether it is busy, or a firewall is in between; {remedy}"
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() if endpoint.tls:
-            reason = f"a certificate or key file cannot be read: {cause.strerror}"
-            remedy = "check --cacert, --cert and --key"
+            remedy = "see whether it is busy, or a firewall is in between"
+            remedy += "" if endpoint.tls else f"; {TRY_TLS}"
         case FileNotFoundError():
             reason, remedy = "there is no such socket", "check the path, and that the server runs"
         case OSError() if not isinstance(cause, ConnectionError):
             reason = f"it cannot be reached: {cause.strerror or cause}"
             remedy = "check host and port, or the socket's path"
     return reason, remedy
+
+
+def _tls_failure(
+    cause: BaseException | None, endpoint: Endpoint, timeout_ns: int
+) -> tuple[str, str] | None:
+    """Explain what only TLS can be the reason of; None when it is not."""
+    match cause:
+        case ssl.SSLError():
+            return tls_trouble(cause, endpoint, timeout_ns)
+        case TimeoutError() if "handshake" in str(cause):
+            return tls_silence(endpoint, timeout_ns)
+        case FileNotFoundError() | PermissionError() | IsADirectoryError():
+            return (
+                f"a certificate or key file cannot be read: {cause.strerror}",
+                "check --cacert, --cert and --key",
+            )
+        case ConnectionRefusedError():
+            return None
+        case None | ConnectionError():
+            return tls_hang_up(endpoint, timeout_ns)
+    return None

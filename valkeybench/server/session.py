@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from valkeybench.errors import ScenarioError
+from valkeybench.errors import ScenarioError, ServerError
 from valkeybench.scenario.model import TlsVersion
 from valkeybench.server.cluster import cluster_serving
 from valkeybench.server.cluster_sampler import ClusterSampler
@@ -15,6 +15,7 @@ from valkeybench.server.endpoint import endpoint_from_url
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import Serving, TlsOffer
 from valkeybench.server.topology import check_alone, find_nodes
+from valkeybench.server.trusting import check_trust
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -61,6 +62,20 @@ def watched(serving: Serving, *, cluster: bool) -> Iterator[tuple[Serving, Watch
         yield serving, sampler
 
 
+def gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
+    """Give the error that says which server, or which node of a cluster, went away."""
+    who = f"the server at {endpoint.address}"
+    if endpoint.nodes:
+        who = f"a node of the cluster at {endpoint.address}"
+        try:
+            sampler.read()
+        except ServerError as error:
+            who += f" ({error.message})"
+    return ServerError(
+        f"{who} went away during the run", remedy="what was measured until then is kept"
+    )
+
+
 @contextmanager
 def open_servers(
     settings: ServerSettings,
@@ -77,12 +92,15 @@ def open_servers(
     `offer` what TLS a server of our own shall speak. Such a server's user is the settings',
     its password is not; of their trust it keeps all but whom to trust and who we are.
     Somebody else's server has the one way its URL names. It is not contacted here.
-    Raises ScenarioError for a URL that cannot be, or has not the ways asked for; ServerError
-    when our own server does not start.
+    Raises ScenarioError for a URL that cannot be, or has not the ways asked for, and for
+    certificates, keys and ciphers that cannot be used; ServerError when our own server does not
+    start.
     """
     if settings.url is not None:
         yield _external(settings, tls)
         return
+    if True in tls:
+        check_trust(replace(settings.tls, certfile=None, ca_certs=None, ca_path=None, ca_data=None))
     maxclients = max(_USUAL_MAXCLIENTS, maxclients_needed + _SPARE_CLIENTS)
     serve = cluster_serving if settings.cluster else embedded_serving
     with serve(
@@ -129,6 +147,8 @@ def _external(settings: ServerSettings, tls: Collection[bool]) -> Serving:
             "no TLS is asked for, and the URL names a connection over it",
             "write valkey:// in the URL, or leave --tls out",
         )
+    if endpoint.tls:
+        check_trust(endpoint.trust)
     return Serving(tls=endpoint) if endpoint.tls else Serving(plain=endpoint)
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.ledger import OpeningNotes
 from valkeybench.load.pace import Schedule
+from valkeybench.load.punctual import head_start_ns
+from valkeybench.load.tally import Replies
 from valkeybench.load.wire.failure import WireError
-from valkeybench.load.wire.handlers import Handler, OnSchedule, Replies, Thinking
+from valkeybench.load.wire.handlers import Handler, OnSchedule, Thinking
 from valkeybench.load.wire.loop import Loop, Task
 from valkeybench.load.wire.opening import Opener
 from valkeybench.load.wire.pool import FifoPool
@@ -59,7 +61,10 @@ class WireDriver:
         self._process = process
         self._grace_ns = grace_ns
         timeouts = [ns for ns in (case.socket_timeout_ns, case.connect_timeout_ns) if ns]
-        self._loop = Loop(least_patience_ns=min(timeouts, default=None))
+        self._loop = Loop(
+            least_patience_ns=min(timeouts, default=None),
+            head_start_ns=head_start_ns() if case.rtt_ns else 0,
+        )
         self._opener = Opener(case, endpoint, self._loop)
         self._pool = _make_pool(trial, self._loop)
         self._seed = f"{trial.seed}/{process}"
@@ -175,7 +180,7 @@ class WireDriver:
             setup_refused=dict(self._opener.refused),
             in_use=recorder.in_use,
             handlers=tuple(sorted(handler.notebook.completed for handler in handlers)),
-            replies=summed_replies([] if self._replies is None else [self._replies.tally]),
+            replies=summed_replies([] if self._replies is None else [self._replies]),
             series=recorder.series,
             cpu_ns=cost.cpu_ns,
             voluntary_switches=cost.voluntary_switches,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from valkeybench.load.pace import Schedule
+    from valkeybench.load.tally import Replies
     from valkeybench.load.wire.loop import Loop, Steps
     from valkeybench.load.wire.opening import Opened, Opener
     from valkeybench.load.wire.pool import FifoPool, Place
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     Beginning = Generator[None, None, int]
 
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
-_MOST_REPLIES = 1000
 
 
 class Notebook:
@@ -71,19 +71,6 @@ class Notebook:
             recorder.record_failed(bytes(self.failed))
         for rows in (self.commands, self.opened, self.failed):
             rows.clear()
-
-
-class Replies:
-    """Counts distinct replies, up to a number of them."""
-
-    def __init__(self) -> None:
-        self.tally: dict[str, int] = {}
-
-    def count(self, reply: Reply) -> None:
-        """Count one."""
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-        if text in self.tally or len(self.tally) < _MOST_REPLIES:
-            self.tally[text] = self.tally.get(text, 0) + 1
 
 
 class Thinking:

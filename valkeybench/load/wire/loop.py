@@ -56,10 +56,11 @@ class Loop:
 
     `resumes` says who is resumed when something happens on a file descriptor that is
     watched. `least_patience_ns` is the shortest time any task waits for the server before it
-    is told that it is too late; None is that all wait for ever.
+    is told that it is too late; None is that all wait for ever. `head_start_ns` is how long
+    before an instant the loop wakes up, to be there on time.
     """
 
-    def __init__(self, *, least_patience_ns: int | None = None) -> None:
+    def __init__(self, *, least_patience_ns: int | None = None, head_start_ns: int = 0) -> None:
         self.resumes: dict[int, Resume] = {}
         self._epoll = select.epoll()
         self._timers: list[tuple[int, int, Resume]] = []
@@ -67,6 +68,7 @@ class Loop:
         self._ready: deque[Resume] = deque()
         self._tasks: set[Task] = set()
         self._least_patience_ns = least_patience_ns
+        self._head_start_ns = head_start_ns
         self._stopped = False
         self.watch, self.watch_for = self._epoll.register, self._epoll.modify
         self.unwatch = self._epoll.unregister
@@ -128,7 +130,7 @@ class Loop:
             return []
         if not self._timers:
             return poll(-1, _EVENTS_TOGETHER)
-        left = self._timers[0][0] - clock()
+        left = self._timers[0][0] - clock() - self._head_start_ns
         if left > _COARSE_NS:
             return poll((left - MILLISECOND) / SECOND, _EVENTS_TOGETHER)
         if left > 0:

@@ -1,0 +1,95 @@
+"""Where a verdict goes: the terminal, files, the job it runs in, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from valkeybench.analysis.verdict import Ruling
+from valkeybench.cli.consoles import show
+from valkeybench.errors import ExitCode, ResultError
+from valkeybench.report.gate import gate_document, verdict_record
+from valkeybench.report.github import LARGEST_SUMMARY, fitting, workflow_commands
+from valkeybench.report.junit import junit
+from valkeybench.report.markdown import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valkeybench.analysis.verdict import Verdict
+    from valkeybench.report.document import Document
+
+CODES = {
+    Ruling.PASS: ExitCode.DONE,
+    Ruling.FAIL: ExitCode.GATE_FAIL,
+    Ruling.CANNOT_SAY: ExitCode.GATE_INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlets:
+    """What to write besides the terminal."""
+
+    junit: Path | None = None
+    markdown: Path | None = None
+    as_json: bool = False
+
+
+def publish(
+    verdict: Verdict,
+    names: Mapping[str, str],
+    outlets: Outlets,
+    *,
+    document: Document | None = None,
+) -> ExitCode:
+    """Write a verdict everywhere it should be; give the exit code.
+
+    `document` is its report, should that be more than the verdict. Raises ResultError for a
+    file that cannot be written.
+    """
+    document = document or gate_document(verdict, names)
+    if outlets.as_json:
+        sys.stdout.write(json.dumps(verdict_record(verdict, names), indent=1) + "\n")
+    else:
+        show(document)
+    if outlets.junit is not None:
+        _write(outlets.junit, junit(verdict, names))
+    if outlets.markdown is not None:
+        _write(outlets.markdown, markdown(document))
+    _tell_job(verdict, names, document, on_stderr=outlets.as_json)
+    return code_of(verdict)
+
+
+def code_of(verdict: Verdict) -> ExitCode:
+    """Give the exit code of a verdict."""
+    return CODES[verdict.ruling]
+
+
+def _tell_job(
+    verdict: Verdict, names: Mapping[str, str], document: Document, *, on_stderr: bool
+) -> None:
+    """Tell the job of GitHub's that this runs in, if it runs in one."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in workflow_commands(verdict, names):
+            typer.echo(line, err=on_stderr)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        path = Path(summary)
+        there = path.stat().st_size if path.exists() else 0
+        _write(path, fitting(markdown(document), room=LARGEST_SUMMARY - there), append=True)
+
+
+def _write(path: Path, text: str, *, append: bool = False) -> None:
+    try:
+        with path.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ResultError(
+            f"the verdict could not be written to {path}: {error.strerror or error}"
+        ) from None

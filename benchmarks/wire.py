@@ -11,8 +11,8 @@ would only show how fast this machine runs out of ports.
     python benchmarks/wire.py [--rounds 7] [--seconds 1.0]
 
 It needs valkey-benchmark (Debian: valkey-tools) and a valkey-server with TLS; resp-benchmark
-(PyPI) joins when it is on PATH. The server answers without a password, so that no generator
-has to introduce itself. Exit code 1 says that a target was missed.
+(`pip install resp-benchmark`) joins when it is on PATH. The server answers without a password,
+so that no generator has to introduce itself. Exit code 1 says that a target was missed.
 """
 
 from __future__ import annotations

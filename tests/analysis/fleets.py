@@ -43,13 +43,11 @@ def a_run(*cases: CaseRecord, **overrides: Any) -> RunFile:  # noqa: ANN401 - fi
 def inputs(
     run: RunFile | None = None,
     storm: RunFile | None = None,
-    *,
-    tls: bool | None = None,
     **said: Any,  # noqa: ANN401 - fields of a Fleet
 ) -> Inputs:
     """Read the inputs of a fleet; 40 × 25 processes unless said otherwise."""
     fleet = Fleet(**{"processes": 40, "pods": 25, **said})
-    return read_inputs(fleet, run or usual_run(), storm, tls=tls)
+    return read_inputs(fleet, run or usual_run(), storm)
 
 
 @lru_cache(maxsize=1)
@@ -61,12 +59,10 @@ def usual_run() -> RunFile:
 def plan(
     run: RunFile | None = None,
     storm: RunFile | None = None,
-    *,
-    tls: bool | None = None,
     **said: Any,  # noqa: ANN401 - as above
 ) -> FleetPlan:
     """Plan the same."""
-    return plan_fleet(inputs(run, storm, tls=tls, **said))
+    return plan_fleet(inputs(run, storm, **said))
 
 
 def storm_case(*, tls: bool, per_second: int, cpu_us: int, **wishes: Any) -> CaseRecord:  # noqa: ANN401 - of a Wish

@@ -44,8 +44,8 @@ def test_that_fleet_is_just_outside_the_storm_rule() -> None:
     assert pytest.approx(4.61 * SECOND, rel=1e-3) == storm.ideal.value
     assert Fit.TIGHT is storm.fit
     assert pytest.approx(6.92 * SECOND, rel=1e-3) == storm.spread_needed.value
-    assert storm.immediate is not None
-    assert pytest.approx(storm.ideal.value) == storm.immediate.recovered_ns
+    [simulated] = storm.simulations
+    assert pytest.approx(storm.ideal.value) == simulated.immediate.recovered_ns
 
 
 def test_the_largest_pool_and_fleet_by_hand() -> None:
@@ -62,6 +62,16 @@ def test_memory_bounds_by_hand() -> None:
     """80 % of 64 MiB are 53 687 091 bytes: 3 121 connections, ÷ 400 − 1 = 6, ÷ 22 = 141."""
     _, memory, _, _ = hand_worked(server_memory=64 * 2**20).bounds
     assert (6, 141) == (memory.pool.value, memory.processes.value)
+
+
+def test_memory_now_is_that_of_those_at_work_and_of_those_that_rest() -> None:
+    """As many fresh as the run saw in use in each process, the others idle; never more than all."""
+    seen = hand_worked()
+    used = 200 * (seen.inputs.in_use.value or 0)
+    assert 0 < used < 2200
+    assert used * 17_200 + (2200 - used) * 1_750 == seen.memory_now.value
+    crowded = plan(tls=True, **{**HAND_WORKED, "max_connections": 1, "dedicated": 0})
+    assert 200 * 17_200 == crowded.memory_now.value
 
 
 def test_the_server_keeps_files_for_itself() -> None:
@@ -84,6 +94,25 @@ def test_cpu_is_rate_times_cost() -> None:
     assert 1166 == seen.bounds[-1].processes.value
 
 
+@pytest.mark.parametrize(
+    ("rate", "at_most", "fit"),
+    [
+        (100_000.0, True, Fit.FITS),
+        (150_000.0, True, Fit.UNKNOWN),
+        (1_000_000.0, True, Fit.UNKNOWN),
+        (150_000.0, False, Fit.TIGHT),
+        (1_000_000.0, False, Fit.EXCEEDS),
+    ],
+)
+def test_an_upper_bound_of_cpu_condemns_nobody(rate: float, fit: Fit, *, at_most: bool) -> None:
+    """What fits at the most a command can cost fits; what does not may do."""
+    known = inputs(rate=rate, cpu_per_command_ns=6 * MICROSECOND)
+    seen = plan_fleet(replace(known, cpu_is_at_most=at_most))
+    assert fit is next(check.fit for check in seen.checks if check.name == "server CPU")
+    by_cpu = seen.bounds[-1].processes.value or 0
+    assert (seen.largest_fleet.value == by_cpu) is (not at_most and by_cpu < 500)
+
+
 def test_a_cluster_is_planned_for_each_node() -> None:
     """A client holds a pool for every node: as many connections at each, a third of commands."""
     one = plan(rate=90_000.0, cpu_per_command_ns=6 * MICROSECOND)
@@ -91,6 +120,7 @@ def test_a_cluster_is_planned_for_each_node() -> None:
     assert one.moments[0].connections.value == three.moments[0].connections.value
     assert pytest.approx((one.cpu.value or 0) / 3) == three.cpu.value
     assert 16 == three.inputs.reserved.value
+    assert (1296, 3888) == (one.bounds[-1].processes.value, three.bounds[-1].processes.value)
 
 
 def test_churn_is_a_share_of_what_the_server_opens() -> None:
@@ -122,7 +152,7 @@ def test_what_is_not_known_is_not_made_up() -> None:
     for quantity in (seen.memory_room, seen.memory_now, seen.churn.budget, seen.storms[0].ideal):
         assert quantity.value is None
         assert "--" in quantity.how
-    assert seen.storms[0].immediate is None
+    assert () == seen.storms[0].simulations
     assert [None, None] == [seen.growth[-1].memory_idle, seen.growth[-1].memory_fresh]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.fleets import a_run, a_storm, cost, inputs, storm_case, usual_run
+from tests.analysis.fleets import a_run, a_storm, cost, inputs, plan, storm_case, usual_run
 from tests.runs import case_record, run_file
 from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.runfile import CaseRecord, Reading
@@ -91,6 +91,16 @@ def test_cpu_per_command_is_the_servers_over_what_it_did() -> None:
     assert 7 * MICROSECOND == seen.cpu_per_command.value
 
 
+def test_cpu_per_command_is_read_where_the_server_was_busiest() -> None:
+    """An idle server spends several times as much on a command: there it is an upper bound."""
+    idle = with_cpu(case_record(max_connections=50, server_cpu_share=0.05), cpu_us=28)
+    busy = with_cpu(case_record(max_connections=50, think="1ms", server_cpu_share=0.6), cpu_us=4)
+    alone, both = inputs(a_run(idle)), inputs(a_run(idle, busy), case=idle.id)
+    assert (28 * MICROSECOND, True) == (alone.cpu_per_command.value, alone.cpu_is_at_most)
+    assert (4 * MICROSECOND, False) == (both.cpu_per_command.value, both.cpu_is_at_most)
+    assert not inputs(a_run(idle), cpu_per_command_ns=5).cpu_is_at_most
+
+
 def test_the_rate_of_a_process_is_the_runs() -> None:
     """Commands over the windows, by process; a batch counts as its commands."""
     case = case_record(max_connections=50, processes=2, throughput=1000.0, batched=9000)
@@ -99,6 +109,18 @@ def test_the_rate_of_a_process_is_the_runs() -> None:
     seen = inputs(a_run(case))
     assert pytest.approx((case.summary.commands or 0) / seconds / 2) == seen.rate.value
     assert pytest.approx(10.0) == inputs(rate=10_000.0).rate.value
+
+
+def test_a_case_that_did_nothing_says_nothing() -> None:
+    """Neither its rate nor what hangs on it; everything else is planned."""
+    idle = case_record(max_connections=50, throughput=0.0, failures={"timeout": 9})
+    seen = plan(a_run(idle), max_connections=5)
+    assert (None, None) == (seen.inputs.rate.value, seen.cpu.value)
+    assert 5000 == seen.moments[0].connections.value
+    timeless = storm_case(tls=False, per_second=9000, cpu_us=40)
+    trials = [trial.model_copy(update={"duration_ns": 0}) for trial in timeless.trials]
+    broken = run_file(timeless.model_copy(update={"trials": trials}))
+    assert inputs(None, broken).plain.handshakes.value is None
 
 
 def test_handshakes_are_those_of_the_bare_wire_at_full_speed() -> None:
@@ -113,6 +135,8 @@ def test_handshakes_are_those_of_the_bare_wire_at_full_speed() -> None:
     own = a_run(case_record(max_connections=50), case_record("none", None))
     assert inputs(own).plain.handshakes.value is None
     assert "--measure" in inputs(own).plain.handshakes.how
+    paced = run_file(case_record("none", None, driver="wire", think="10ms"))
+    assert inputs(None, paced).plain.handshakes.value is None
 
 
 def test_a_busy_server_was_the_limit() -> None:
@@ -211,6 +235,35 @@ def test_dead_peers_are_held_until_keepalive_or_timeout(
 ) -> None:
     """Twice the keepalive, or the timeout if that is sooner; without either, for ever."""
     assert held == inputs(**said).held.value
+
+
+def test_a_real_server_tells_its_own_settings() -> None:
+    """Keepalive, timeout, accept queue and maxmemory; a limit of 0 bytes is none."""
+    server = {
+        "provider": "external",
+        "tcp_keepalive_s": 60,
+        "idle_timeout_s": 0,
+        "tcp_backlog": 128,
+        "maxmemory": 2**30,
+    }
+    seen = inputs(a_run(environment={"server": server}))
+    assert (120 * SECOND, 128, 2**30) == (
+        seen.held.value,
+        seen.accept_queue.value,
+        seen.server_memory.value,
+    )
+    unlimited = inputs(a_run(environment={"server": {**server, "maxmemory": 0}}))
+    assert unlimited.server_memory.value is None
+    impatient = {**server, "tcp_keepalive_s": 0, "idle_timeout_s": 30}
+    assert 30 * SECOND == inputs(a_run(environment={"server": impatient})).held.value
+
+
+def test_of_two_private_servers_one_tells_what_the_other_did_not() -> None:
+    """An older run kept less of its server than the storm does."""
+    storm = a_storm(environment={"server": {"provider": "embedded", "tcp_backlog": 511}})
+    run = a_run(environment={"server": {"provider": "embedded", "maxclients": 9000}})
+    seen = inputs(run, storm)
+    assert (9000, 511) == (seen.maxclients.value, seen.accept_queue.value)
 
 
 def test_patience_is_the_shorter_timeout_of_the_run() -> None:

@@ -30,7 +30,7 @@ def storm(clients: int, rate: float, timeout_s: float | None, **more: object) ->
 
 
 @pytest.mark.parametrize(
-    ("clients", "rate", "seconds"), [(1, 10, 0.1), (2000, 500, 4.0), (4999, 1000, 4.999)]
+    ("clients", "rate", "seconds"), [(1, 10, 0.1), (2000, 500, 4.0), (1999, 100, 19.99)]
 )
 def test_patient_clients_are_all_connected_when_the_server_has_served_them(
     clients: int, rate: float, seconds: float
@@ -64,7 +64,7 @@ def test_backing_off_lets_the_server_catch_up() -> None:
     that never began anew, and for ever without back-off.
     """
     seen = weather(storm(5000, 477, 5, backoff=FOR_EVER))
-    assert pytest.approx(99.5, abs=0.1) == (seen.recovered_ns or 0) / SECOND
+    assert pytest.approx(99.5, abs=0.5) == (seen.recovered_ns or 0) / SECOND
     without = weather(storm(5000, 477, 5))
     assert (None, 0.48) == (without.recovered_ns, round(without.connected, 2))
 
@@ -95,11 +95,49 @@ def test_spread_over_time_more_are_safe() -> None:
     assert 1908 == safe_clients(477, 5 * SECOND, SECOND)
 
 
+def test_whom_the_queue_cannot_hold_the_kernel_sends_again() -> None:
+    """2 000 at 870 a second, 511 at a time: at 0, 1 and 3 s, and the last 467 at their timeout.
+
+    That is 5 s and 467 ÷ 870. Filled for real over TLS such pools took 4.8 to 4.9 s.
+    """
+    seen = weather(storm(2000, 870, 5, queue=511))
+    assert pytest.approx(5 + 467 / 870, rel=1e-6) == (seen.recovered_ns or 0) / SECOND
+
+
+def test_a_kernel_knocks_after_one_three_and_seven_seconds() -> None:
+    """Each pause twice the one before: 2 000 at 511 a time are in at 0, 1, 3 and 7 s."""
+    seen = weather(storm(2000, 870, 20, queue=511))
+    assert pytest.approx(7 + 467 / 870, rel=1e-6) == (seen.recovered_ns or 0) / SECOND
+
+
+def test_a_command_that_fails_is_asked_again_from_the_beginning() -> None:
+    """Two retries after a pause of 1 s each, then at once: three attempts in 3 × 0.5 + 2 s.
+
+    The server needs a second, and the client waits for half of one: 50 s of trying.
+    """
+    backoff = Backoff(base_ns=10**15, cap_ns=SECOND, retries=2)
+    assert 43 == weather(storm(1, 1, 0.5, backoff=backoff)).attempts
+
+
+def test_a_queue_that_is_served_in_time_leaves_nothing_done_in_vain() -> None:
+    """Where a queue that takes everybody ends in livelock, this one does not.
+
+    511 ÷ 870 is within the second clients wait, so each second 511 come in. Filled for real,
+    1 860 of 2 000 had come in after three seconds.
+    """
+    assert weather(storm(2000, 870, 1)).recovered_ns is None
+    seen = weather(storm(2000, 870, 1, queue=511))
+    assert pytest.approx(3 + 467 / 870, rel=1e-6) == (seen.recovered_ns or 0) / SECOND
+    assert [0.2555, 0.511, 0.7665] == [
+        max(share for at, share in seen.curve if at <= second * SECOND - 1) for second in (1, 2, 3)
+    ]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_large_fleet_is_simulated_as_a_smaller_one(seed: int) -> None:
     """Twenty times the clients at twenty times the rate recover in the same time."""
-    small = weather(storm(5000, 900, 2, backoff=Backoff()), seed=seed)
-    large = weather(storm(100_000, 18_000, 2, backoff=Backoff()), seed=seed)
+    small = weather(storm(5000, 900, 2, backoff=Backoff(), queue=500), seed=seed)
+    large = weather(storm(100_000, 18_000, 2, backoff=Backoff(), queue=10_000), seed=seed)
     assert small == large
 
 
@@ -127,16 +165,17 @@ def test_a_pause_is_what_redis_py_reckons(failures: int, monkeypatch: pytest.Mon
     rate=st.floats(10, 2000),
     timeout_ms=st.integers(50, 5000),
     backs_off=st.booleans(),
+    queue=st.none() | st.integers(1, 300),
 )
 def test_no_storm_ends_sooner_than_it_can(
-    clients: int, rate: float, timeout_ms: int, *, backs_off: bool
+    clients: int, rate: float, timeout_ms: int, queue: int | None, *, backs_off: bool
 ) -> None:
     """Never before clients ÷ rate; shares only grow; all are in when it has ended."""
     backoff = Backoff() if backs_off else NO_BACKOFF
     seen = weather(
         Storm(
             clients=clients, per_second=rate, patience_ns=timeout_ms * MILLISECOND,
-            backoff=backoff, horizon_ns=5 * SECOND,
+            backoff=backoff, queue=queue,
         )
     )  # fmt: skip
     shares = [share for _, share in seen.curve]

@@ -98,7 +98,7 @@ def test_the_plan_can_be_read_by_programs(directory: Path) -> None:
         (("run.json",), 2, "--processes: how large the fleet is was not said"),
         (("run.json", "--processes", "0"), 2, "--processes: 0 is no number of processes"),
         (("run.json", *FLEET, "--case", "x"), 2, "--case: the run holds no case x"),
-        (("run.json", *FLEET, "--tls", "both"), 2, "--tls: »both« is no way for a fleet"),
+        (("run.json", *FLEET, "--tls", "both"), 2, "--tls: 'both' is no way for a fleet"),
         (("run.json", *FLEET, "--url", "valkey://h"), 2, "--url: no server is asked"),
         (("run.json", *FLEET, "-o", "f.json"), 2, "--output: nothing is measured"),
         (("run.json", *FLEET, "--measure", "--cluster"), 2, "--cluster: a storm is measured on"),
@@ -207,7 +207,9 @@ def test_what_was_measured_is_what_the_plan_rests_on(
     [cost] = [cost for cost in run.connection_costs if not cost.tls]
     assert cost.used_fresh is not None
     assert cost.used_fresh == plan["inputs"]["plain"]["memory_fresh"]["value"]
-    assert plan["storms"][0]["immediate"]["recovered_ns"] > 0
+    queues = [each["queue"] for each in plan["storms"][0]["simulations"]]
+    assert [None, plan["inputs"]["accept_queue"]["value"]] == queues
+    assert plan["storms"][0]["simulations"][0]["immediate"]["recovered_ns"] > 0
     assert pytest.approx(0.1 * rate) == plan["churn"]["budget"]["value"]
 
 

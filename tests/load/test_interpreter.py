@@ -39,7 +39,7 @@ def test_it_tells_what_it_is_and_gets_our_package(monkeypatch: pytest.MonkeyPatc
             check=True,
         ).stdout.strip()
         assert where.startswith(str(other.package_path))
-        assert Path(OURS.executable) == Path(sys.executable)
+        assert sys.executable == OURS.command()[0]
     assert not Path(other.package_path or "").exists()
 
 

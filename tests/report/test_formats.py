@@ -18,6 +18,7 @@ from valkeybench.analysis.samples import merged
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.formats import Format, format_of, sheets
 from valkeybench.report.overlay import NamedRun, name_runs
+from valkeybench.report.rows import csv_text
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ def test_csv_repeats_the_summaries() -> None:
     assert "" == row["tls_p99_ns"]
     assert "" == row["parameter_rate"]
     assert str(trial.client.cpu_share) == row["client_cpu_share"]
+
+
+def test_csv_says_which_distances_are_emulated() -> None:
+    """Of each case: a file may hold both."""
+    near, far = case_record("none"), case_record("blocking", 10, rtt_ns=2_000_000)
+    far = far.model_copy(update={"rtt_emulated": True})
+    written = csv_text([NamedRun(name="run", path="run.json", run=run_file(near, far))])
+
+    assert {("0", "false"), ("2000000", "true")} == {
+        (row["parameter_rtt_ns"], row["rtt_emulated"])
+        for row in csv.DictReader(io.StringIO(written, newline=""))
+    }
 
 
 def test_csv_counts_failures_by_kind() -> None:

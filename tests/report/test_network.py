@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.runs import case_record, run_file
-from valkeybench.report.document import Paragraph, Table
+from valkeybench.report.document import Paragraph, Table, Tone
 from valkeybench.report.network import distance_blocks, setup_blocks
 from valkeybench.scenario.model import Client, Driver
 from valkeybench.units import MILLISECOND
@@ -99,3 +101,27 @@ def test_distance_shows_fitted_and_counted_round_trips() -> None:
 def test_no_distance_is_no_block() -> None:
     """Without an emulated round trip there is nothing to fit."""
     assert [] == list(distance_blocks([case_record("none"), case_record("blocking", 10)]))
+
+
+def answered_in(case: CaseRecord, p50_ms: float) -> CaseRecord:
+    """Give the case with another median of the response time."""
+    assert case.summary is not None
+    phases = dict(case.summary.phases)
+    p50 = {"p50_ns": round(p50_ms * MILLISECOND)}
+    phases["response"] = phases["response"].model_copy(update=p50)
+    return case.model_copy(update={"summary": case.summary.model_copy(update={"phases": phases})})
+
+
+@pytest.mark.parametrize(("k", "tone"), [(1.0, Tone.PLAIN), (0.5, Tone.WARNING)])
+def test_a_line_that_is_not_what_was_counted_is_doubted(k: float, tone: Tone) -> None:
+    """The number stands out and the note says what it may be; one that fits has neither."""
+    cases = [
+        answered_in(case_record("blocking", 10, rtt_ns=rtt_ms * MILLISECOND), 1 + k * rtt_ms)
+        for rtt_ms in (0, 6)
+    ]
+    [table] = distance_blocks(cases)
+
+    assert isinstance(table, Table)
+    assert tone is table.rows[0][2].tone
+    doubted = any("Where k is not what was counted" in note.text for note in table.notes)
+    assert doubted == (tone is Tone.WARNING)

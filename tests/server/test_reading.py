@@ -102,6 +102,8 @@ def test_facts_say_what_does_not_change() -> None:
         io_threads=4,
         tcp_backlog=511,
         accepts_per_cycle=10,
+        tcp_keepalive_s=300,
+        maxmemory=2**30,
         tls=True,
         missing=("CLIENT",),
     ) == facts_from_info(
@@ -112,6 +114,8 @@ def test_facts_say_what_does_not_change() -> None:
             "tcp-backlog": 511,
             "max-new-connections-per-cycle": 10,
             "max-new-tls-connections-per-cycle": None,
+            "tcp-keepalive": 300,
+            "maxmemory": 2**30,
         },
         tls=True,
         missing=("CLIENT",),

@@ -128,7 +128,8 @@ def plan_fleet(inputs: Inputs) -> FleetPlan:
         _stormy(inputs, storms[0]),
     )
     pool = _least("pool", bounds)
-    fleet = _least("processes", bounds)
+    # By an upper bound of CPU the largest fleet is none.
+    fleet = _least("processes", bounds[:-1] if inputs.cpu_is_at_most else bounds)
     return FleetPlan(
         inputs=inputs,
         effective=effective,
@@ -252,7 +253,7 @@ def _bounds(inputs: Inputs, safe: Quantity, room: Quantity, storm: StormPlan) ->
     yield _bound(inputs, "reconnecting at once", storm.safe_clients)
     per_node = f" × {inputs.nodes}" if inputs.nodes > 1 else ""
     yield Bound(
-        name="server CPU",
+        name="server CPU" + (", at least" if inputs.cpu_is_at_most else ""),
         pool=Quantity(None, Unit.COUNT, "the CPU does not depend on the pool"),
         processes=reckon(
             Unit.COUNT, "CPU limit ÷ CPU of a process",
@@ -327,7 +328,11 @@ def _memory(inputs: Inputs, peak: Moment, room: Quantity) -> Check:
 def _busy(inputs: Inputs, cpu: Quantity) -> Check:
     safe = Quantity(inputs.cpu_limit, Unit.SHARE, "--cpu-limit")
     whole = Quantity(1.0, Unit.SHARE, "one thread runs commands")
-    return _check("server CPU", cpu, safe, whole)
+    check = _check("server CPU", cpu, safe, whole)
+    if inputs.cpu_is_at_most and check.fit in (Fit.TIGHT, Fit.EXCEEDS):
+        # A server with more to do spends less on each command: an upper bound condemns nobody.
+        return replace(check, fit=Fit.UNKNOWN)
+    return check
 
 
 def _stormy(inputs: Inputs, storm: StormPlan) -> Check:

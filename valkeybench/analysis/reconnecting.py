@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.quantity import Fit, Quantity, Unit, reckon
 from valkeybench.analysis.storm import (
-    NO_BACKOFF,
     SAFE_SHARE,
     SPREAD,
     Backoff,
@@ -21,11 +20,27 @@ from valkeybench.analysis.storm import (
 from valkeybench.units import SECOND, format_percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from valkeybench.analysis.fleet_inputs import Inputs
     from valkeybench.analysis.ways import Way
 
 _MOST_SIMULATED_LOAD = 40
 """Clients ÷ rate over patience beyond which nobody needs a simulation to see it fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """The same storm with clients of three kinds."""
+
+    queue: int | None
+    """How many may wait for the server; None is everybody, which is the worst case."""
+    immediate: Recovery
+    """They try again at once."""
+    backing_off: Recovery
+    """They back off as redis-py's `Redis(host=…)` does."""
+    spread: Recovery
+    """They try again at once, and their first attempts are spread as long as needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +54,8 @@ class StormPlan:
     safe_clients: Quantity
     spread_needed: Quantity
     fit: Fit
-    immediate: Recovery | None
-    """Simulated with clients that try again at once; None where it cannot be."""
-    backing_off: Recovery | None
-    """Simulated with the back-off of redis-py's `Redis(host=…)`."""
-    spread: Recovery | None
-    """Simulated with reconnects spread as long as needed."""
+    simulations: tuple[Simulation, ...]
+    """With a queue that takes everybody, and with the server's; none where they cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,6 @@ def storm_plan(inputs: Inputs, way: Way, clients: Quantity) -> StormPlan:
     fit = Fit.UNKNOWN
     if way.handshakes.value is not None and clients.value is not None:
         fit = _storm_fit(inputs, way, clients.value)
-    simulated = _simulated(inputs, way.handshakes, clients, spread)
     return StormPlan(
         tls=way.tls,
         handshakes=way.handshakes,
@@ -84,9 +94,7 @@ def storm_plan(inputs: Inputs, way: Way, clients: Quantity) -> StormPlan:
         safe_clients=safe,
         spread_needed=spread,
         fit=fit,
-        immediate=simulated[0],
-        backing_off=simulated[1],
-        spread=simulated[2],
+        simulations=tuple(_simulated(inputs, way.handshakes, clients, spread)),
     )
 
 
@@ -124,25 +132,28 @@ def _storm_fit(inputs: Inputs, way: Way, clients: float) -> Fit:
 
 def _simulated(
     inputs: Inputs, rate: Quantity, clients: Quantity, spread: Quantity
-) -> tuple[Recovery | None, Recovery | None, Recovery | None]:
+) -> Iterator[Simulation]:
     """Simulate it with no back-off, with redis-py's, and spread as long as needed."""
     patience = inputs.patience.value
     if rate.value is None or not clients.value or spread.value is None:
-        return None, None, None
+        return
     if patience and ideal_ns(clients.value, rate.value) > _MOST_SIMULATED_LOAD * patience:
-        return None, None, None
-    storm = Storm(
-        clients=int(clients.value),
-        per_second=rate.value,
-        patience_ns=None if patience is None else int(patience),
-        spread_ns=inputs.spread_ns,
-    )
-    apart = replace(storm, spread_ns=round(spread.value))
-    return (
-        weather(replace(storm, backoff=NO_BACKOFF), seed=inputs.seed),
-        weather(replace(storm, backoff=Backoff()), seed=inputs.seed),
-        weather(apart, seed=inputs.seed),
-    )
+        return
+    queues = [None, inputs.accept_queue.value]
+    for queue in queues if queues[1] is not None else queues[:1]:
+        storm = Storm(
+            clients=int(clients.value),
+            per_second=rate.value,
+            patience_ns=None if patience is None else int(patience),
+            queue=None if queue is None else int(queue),
+            spread_ns=inputs.spread_ns,
+        )
+        yield Simulation(
+            queue=storm.queue,
+            immediate=weather(storm, seed=inputs.seed),
+            backing_off=weather(replace(storm, backoff=Backoff()), seed=inputs.seed),
+            spread=weather(replace(storm, spread_ns=round(spread.value)), seed=inputs.seed),
+        )
 
 
 def churn_plan(inputs: Inputs, now: Quantity, deploy: Quantity) -> Churn:

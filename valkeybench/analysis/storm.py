@@ -2,8 +2,10 @@
 
 The server is one queue, first come, first served, that completes `per_second` handshakes; a
 client that waited longer than its patience gives up, tries again, and the server spends as much
-on the handshake it left behind as on any other. That is the worst case of a server with one
-thread, and no prediction: real servers notice some of those who left.
+on the handshake it left behind as on any other. Where the queue takes everybody that is the
+worst case. Where it holds so many and no more, as an accept queue does, the kernel turns the
+others away and their kernels knock again after 1 s, 3 s, 7 s (RFC 6298): less is done in vain,
+and the server stands idle meanwhile.
 """
 
 from __future__ import annotations
@@ -12,8 +14,12 @@ import heapq
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING, NamedTuple
 
 from valkeybench.units import MILLISECOND, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAFE_SHARE = 0.8
 """Share of its patience after which the last client must be served. A judgement."""
@@ -21,9 +27,11 @@ SPREAD = 1.5
 """How many times the ideal recovery reconnects are to be spread over: the server is then busy
 two thirds of the time, so that hardly anybody waits for somebody else."""
 
-_MOST_CLIENTS = 5_000
+_MOST_CLIENTS = 2_000
 """More are simulated by so many, each standing for several, before a server as much slower."""
 _HORIZON_NS = 120 * SECOND
+_ROUNDS = 100
+"""Rounds of giving up and trying again after which what has not ended hardly will."""
 _POINTS = 60
 
 
@@ -59,10 +67,16 @@ class Storm:
     patience_ns: int | None
     """How long a client waits before it gives up and tries again; None is for ever."""
     backoff: Backoff = NO_BACKOFF
+    queue: int | None = None
+    """How many may wait for the server; None is any number."""
     spread_ns: int = 0
     """Over how long the first attempts are spread, at random."""
-    horizon_ns: int = _HORIZON_NS
-    """When it is given up on, counted from the end of the spread."""
+
+    @property
+    def horizon_ns(self) -> int:
+        """Give when it is given up on: two minutes after the spread, or a hundred patiences."""
+        longest = _HORIZON_NS if self.patience_ns is None else _ROUNDS * self.patience_ns
+        return self.spread_ns + min(_HORIZON_NS, longest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +90,7 @@ class Recovery:
     attempts: float
     """Attempts to connect for each client, the average."""
     curve: tuple[tuple[int, float], ...]
-    """Nanoseconds since the storm began, and the share of clients connected by then."""
+    """Nanoseconds since the storm began, to its end or horizon, and the share connected by then."""
 
 
 def ideal_ns(clients: float, per_second: float) -> float:
@@ -103,6 +117,7 @@ def spread_needed_ns(clients: float, per_second: float) -> float:
 
 def weather(storm: Storm, *, seed: int = 1) -> Recovery:
     """Simulate a storm to its end or its horizon; the same seed gives the same storm."""
+    longest_ns = float("inf") if storm.queue is None else storm.queue * SECOND / storm.per_second
     if storm.clients > _MOST_CLIENTS:
         # Each stands for several: clients ÷ rate, patience and back-off stay what they are.
         scale = _MOST_CLIENTS / storm.clients
@@ -110,27 +125,57 @@ def weather(storm: Storm, *, seed: int = 1) -> Recovery:
     draw = Random(seed).random  # noqa: S311 - a model's dice
     service_ns = SECOND / storm.per_second
     patience_ns = float("inf") if storm.patience_ns is None else storm.patience_ns
-    end_ns = storm.spread_ns + storm.horizon_ns
-    queue = [(draw() * storm.spread_ns, client, 0) for client in range(storm.clients)]
-    heapq.heapify(queue)
+    end_ns = storm.horizon_ns
+    firsts = (draw() * storm.spread_ns for _ in range(storm.clients))
+    coming = [_Knock(at_ns, client, at_ns) for client, at_ns in enumerate(firsts)]
+    heapq.heapify(coming)
     free_ns, attempts, connected = 0.0, 0, []
-    # Whoever comes first is served first, so attempts are taken in the order they are made.
-    while queue and queue[0][0] <= end_ns:
-        came_ns, client, failures = queue[0]
-        attempts += 1
-        free_ns = max(free_ns, came_ns) + service_ns
-        if free_ns <= came_ns + patience_ns:
-            heapq.heappop(queue)
-            connected.append(free_ns)
-            continue
-        failures += 1
-        again_ns = came_ns + patience_ns
-        if failures > storm.backoff.retries:
+    # Whoever comes first is served first, so knocks are taken in the order they are made.
+    while coming and coming[0].at_ns <= end_ns:
+        knock = coming[0]
+        attempts += not knock.knocked
+        until_ns = knock.began_ns + patience_ns
+        if free_ns - knock.at_ns < longest_ns:
+            free_ns = max(free_ns, knock.at_ns) + service_ns
+            if free_ns <= until_ns:
+                heapq.heappop(coming)
+                connected.append(free_ns)
+                continue
+        else:
+            again = knock.again()
+            if again.at_ns < until_ns:
+                heapq.heapreplace(coming, again)
+                continue
+        heapq.heapreplace(coming, knock.after(storm.backoff, until_ns, draw))
+    return _recovery(storm, connected, attempts, end_ns)
+
+
+class _Knock(NamedTuple):
+    """A client at the server's door; they sort by when."""
+
+    at_ns: float
+    client: int
+    began_ns: float
+    """When this attempt to connect began."""
+    failures: int = 0
+    """Attempts that failed before this one, since the client last began anew."""
+    knocked: int = 0
+    """How often it was turned away in this attempt."""
+
+    def again(self) -> _Knock:
+        """Knock again in the same attempt, as a kernel does that hears nothing."""
+        times = self.knocked + 1
+        return self._replace(at_ns=self.began_ns + (2**times - 1) * SECOND, knocked=times)
+
+    def after(self, backoff: Backoff, failed_ns: float, draw: Callable[[], float]) -> _Knock:
+        """Begin another attempt after one that failed."""
+        failures, pause_ns = self.failures + 1, 0
+        if failures > backoff.retries:
             failures = 0
         else:
-            again_ns += storm.backoff.pause_ns(failures, draw())
-        heapq.heapreplace(queue, (again_ns, client, failures))
-    return _recovery(storm, connected, attempts, end_ns)
+            pause_ns = backoff.pause_ns(failures, draw())
+        begins_ns = failed_ns + pause_ns
+        return _Knock(begins_ns, self.client, begins_ns, failures)
 
 
 def _recovery(storm: Storm, connected: list[float], attempts: int, end_ns: int) -> Recovery:

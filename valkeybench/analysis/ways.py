@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.analysis.cases import seen
+from valkeybench.analysis.cases import SeenCase, seen
 from valkeybench.analysis.quantity import Quantity, Unit, reckon
 from valkeybench.scenario.model import Driver
 from valkeybench.units import SECOND, format_duration, plural
@@ -107,17 +107,21 @@ def _openings(run: RunFile, *, tls: bool) -> Iterator[_Opening]:
             spent = grown(server.ready.cpu_ns, server.after.cpu_ns)
             if spent and server.connections_counted:
                 cpu_ns, counted = cpu_ns + spent, counted + server.connections_counted
-        opened = case.summary.connections.opened
-        if opened < _FEWEST_OPENED:
+        opened, seconds = case.summary.connections.opened, _seconds(case)
+        if opened < _FEWEST_OPENED or not seconds:
             continue
         yield _Opening(
             case=case.id,
             is_storm=case.record.axes.get("driver") == Driver.WIRE and case.think_ns == 0,
-            rate=opened / (sum(t.duration_ns for t in case.trials) / SECOND),
+            rate=opened / seconds,
             cpu_ns=cpu_ns,
             counted=counted,
             cpu_share=case.server_cpu,
         )
+
+
+def _seconds(case: SeenCase) -> float:
+    return sum(trial.duration_ns for trial in case.trials) / SECOND
 
 
 def _handshakes(openings: Sequence[_Opening], way: str) -> Quantity:

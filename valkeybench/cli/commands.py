@@ -11,9 +11,10 @@ import typer
 from valkeybench.cli import observe_options
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
+from valkeybench.cli.fleet_command import FLEET_EXAMPLES, fleet_command
 from valkeybench.cli.judging import judging
+from valkeybench.cli.output_options import AsJson, Output, Quiet
 from valkeybench.scenario.field import Panel
-from valkeybench.scenario.fleet import FLEET_FIELDS
 
 commands = typer.Typer(
     rich_markup_mode="rich",
@@ -21,7 +22,7 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_GOAL, _OUTPUT = "What is looked for", "Output"
+_GOAL = "What is looked for"
 _EXAMPLES = """\b
 Examples:
   valkeybench run -c 50 -m 10              with a pool of ten, and without
@@ -39,40 +40,6 @@ Examples:
   valkeybench size --pool raising -c 20         which size never raises?
 """
 
-_FLEET_EXAMPLES = """\b
-Examples:
-  valkeybench fleet results/mine.json --processes 40 --pods 25
-  valkeybench fleet results/mine.json --processes 40 --pods 25 --measure    what the run lacks
-  valkeybench fleet results/mine.json --processes 8 --maxclients 20000 --server-memory 8GiB
-  valkeybench fleet results/mine.json --processes 8 --tls on --handshakes-per-second 477
-"""
-
-_Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        rich_help_panel=_OUTPUT,
-        help="Keep the result here instead of results/<utc>-<name>.json.",
-    ),
-]
-_AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        rich_help_panel=_OUTPUT,
-        help="Write the result to standard output, everything else to standard error; "
-        "no file unless -o names one.",
-    ),
-]
-_Quiet = Annotated[
-    bool,
-    typer.Option(
-        "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the recommendation."
-    ),
-]
-
 
 @commands.command("run", epilog=_EXAMPLES)
 @takes_flags(*Panel, examples=True)
@@ -85,9 +52,9 @@ def run_command(
         ),
     ] = None,
     *,
-    output: _Output = None,
-    as_json: _AsJson = False,
-    quiet: _Quiet = False,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Measure: the same load with and without a pool, and what size is enough.
@@ -150,9 +117,9 @@ def size_command(
         int | None,
         typer.Option("--cap", metavar="N", rich_help_panel=_GOAL, help="No pool larger than this."),
     ] = None,
-    output: _Output = None,
-    as_json: _AsJson = False,
-    quiet: _Quiet = False,
+    output: Output = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Find the smallest pool that is enough, by measurement.
@@ -202,64 +169,7 @@ def observe_command(
         raise typer.Exit(observe(flags, wishes, output=output, as_json=as_json, quiet=quiet))
 
 
-@commands.command("fleet", epilog=_FLEET_EXAMPLES)
-@takes_flags(Panel.SERVER, Panel.TLS, own=FLEET_FIELDS)
-def fleet_command(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="RUN", help="A file that `valkeybench run` or `size` wrote: one process's load."
-        ),
-    ] = None,
-    *,
-    measure: Annotated[
-        bool,
-        typer.Option(
-            "--measure",
-            rich_help_panel=_OUTPUT,
-            help="Measure what the run lacks, in half a minute: handshakes per second and what a "
-            "connection costs, plain and over TLS, on a private server or the one --url names. "
-            "Keeps that run, too.",
-        ),
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=_OUTPUT,
-            help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            rich_help_panel=_OUTPUT,
-            help="Write the plan to standard output, everything else to standard error.",
-        ),
-    ] = False,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the verdict."
-        ),
-    ] = False,
-    flags: dict[str, str | list[str]],
-) -> None:
-    """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
-
-    A run says what one process needs and does; this says what processes × pods of them are to
-    the server: now, during a deploy, after a failover, and when all reconnect at once. Every
-    number comes with its formula, every input can be given by hand, and what is not known is
-    said. A plan is no test: the exit code is 0 also when the fleet does not fit.
-    """
-    with ending_well():
-        from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
-
-        code = fleet(run, flags, measure=measure, output=output, as_json=as_json, quiet=quiet)
-        raise typer.Exit(code)
+commands.command("fleet", epilog=FLEET_EXAMPLES)(fleet_command)
 
 
 _REPORT_EXAMPLES = """\b

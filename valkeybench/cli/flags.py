@@ -24,10 +24,14 @@ def takes_flags(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the flags of these panels to a command, each with an example of its use if wished.
 
-    `own` are more of the command's own, before them. The command receives those that were
-    given as `flags`, by parameter name.
+    `own` are the command's own, before them and instead of those of the same name. The command
+    receives those that were given as `flags`, by parameter name.
     """
-    fields = [*own, *(field for panel in panels for field in FLAGGED if field.panel is panel)]
+    taken = {field.parameter for field in own}
+    fields = list(own)
+    fields += [
+        f for panel in panels for f in FLAGGED if f.panel is panel and f.parameter not in taken
+    ]
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)

@@ -50,7 +50,7 @@ def fleet(
     quiet: bool,
 ) -> ExitCode:
     """Plan and report; the verdict is in the words, not in the exit code."""
-    asked, tls = read_fleet(flags), _tls(flags)
+    asked = read_fleet(flags)
     if path is None:
         raise ScenarioError.one("RUN", "no run file was named", "name one, as in results/….json")
     if not measure:
@@ -58,12 +58,12 @@ def fleet(
     run, storm, code = read_run(path), None, ExitCode.DONE
     sources = [str(path)]
     # What cannot be planned is said before anything is measured.
-    read_inputs(asked, run, None, tls=tls)
+    read_inputs(asked, run, None)
     if measure:
         outcome, kept = _measure(flags, output=output, quiet=quiet)
         storm, code = outcome.run, _exit_code(outcome)
         sources.append(str(kept))
-    plan = plan_fleet(read_inputs(asked, run, storm, tls=tls))
+    plan = plan_fleet(read_inputs(asked, run, storm))
     if as_json:
         sys.stdout.write(json.dumps(plan_json(plan, sources), indent=1, allow_nan=False) + "\n")
     document = fleet_summary(plan) if quiet else fleet_document(plan, sources=sources)
@@ -98,8 +98,8 @@ def storm_scenario(flags: Flags, environment: Mapping[str, str]) -> Scenario:
             "a storm is measured on one server",
             "leave it out to measure a private one, and say how many --nodes there are",
         )
-    tls = _tls(flags)
     if scenario.server.url is None:
+        tls = read_fleet(flags).tls
         ways = scenario.axes.tls if tls is None else (tls,)
         return replace(scenario, axes=replace(scenario.axes, tls=ways))
     from valkeybench.server.endpoint import endpoint_from_url  # noqa: PLC0415 - only when measuring
@@ -124,17 +124,6 @@ def _exit_code(outcome: Outcome) -> ExitCode:
     from valkeybench.cli.run import exit_code  # noqa: PLC0415 - only when measuring
 
     return exit_code(outcome)
-
-
-def _tls(flags: Flags) -> bool | None:
-    """Read which way the fleet goes; None is as in the run."""
-    word = flags.get("tls")
-    known = {"on": True, "true": True, "off": False, "false": False}
-    if word is None:
-        return None
-    if str(word).lower() not in known:
-        raise ScenarioError.one("--tls", f"»{word}« is no way for a fleet", "write on or off")
-    return known[str(word).lower()]
 
 
 def _check_unmeasured(flags: Flags, output: Path | None) -> None:

@@ -38,7 +38,8 @@ runpy.run_module("valkeybench.results.environment", run_name="__main__")
 class Interpreter:
     """A Python, and where it finds our package when that is not among its own."""
 
-    executable: str
+    executable: str | None = None
+    """None is the one we run in."""
     package_path: str | None = None
     about: Mapping[str, Any] | None = None
     """What it said of itself and its packages; None is what we say of ours."""
@@ -46,7 +47,7 @@ class Interpreter:
     def command(self, *words: str) -> list[str]:
         """Give the words that run something in it."""
         # -P: a file called redis.py where the user stands must not become our redis.
-        return [self.executable, "-P", *words]
+        return [self.executable or sys.executable, "-P", *words]
 
     def environment(self) -> dict[str, str]:
         """Give the variables it runs with: ours, but for secrets."""
@@ -59,7 +60,7 @@ class Interpreter:
         return kept | {"PYTHONPATH": self.package_path}
 
 
-OURS = Interpreter(sys.executable)
+OURS = Interpreter()
 
 
 @contextmanager

@@ -77,6 +77,10 @@ class ServerFacts:
     """How many of them it takes in at once, before it serves those it has."""
     tls_accepts_per_cycle: int | None = None
     """How many over TLS."""
+    tcp_keepalive_s: int | None = None
+    """After how long it asks a silent client whether it is there; 0 is never."""
+    maxmemory: int | None = None
+    """Bytes it may use; 0 is no limit."""
     missing: tuple[str, ...] = ()
     """The commands we asked for and may not use: `INFO`, `CLIENT`, `CONFIG`."""
     address: str | None = None
@@ -94,8 +98,10 @@ SETTINGS = (
     "tcp-backlog",
     "max-new-connections-per-cycle",
     "max-new-tls-connections-per-cycle",
+    "tcp-keepalive",
+    "maxmemory",
 )
-"""What to ask of a server's configuration; older servers do not know the last two."""
+"""What to ask of a server's configuration; older servers do not know those per cycle."""
 
 
 _ERRORS = "errorstat_"
@@ -156,6 +162,8 @@ def facts_from_info(
         tcp_backlog=settings.get("tcp-backlog"),
         accepts_per_cycle=settings.get("max-new-connections-per-cycle"),
         tls_accepts_per_cycle=settings.get("max-new-tls-connections-per-cycle"),
+        tcp_keepalive_s=settings.get("tcp-keepalive"),
+        maxmemory=_count(info, "maxmemory") if "maxmemory" in info else settings.get("maxmemory"),
         missing=missing,
     )
 

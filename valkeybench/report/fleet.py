@@ -147,12 +147,18 @@ def _cpu(plan: FleetPlan) -> Iterable[Block]:
         ("commands", plan.commands),
         ("main thread", plan.cpu),
         notes=(
-            Note(
-                "As the run did them: every process at the run's rate, at its CPU per command. A"
-                " server with more to do at once spends less on each."
-            ),
+            Note("Every process at the run's rate, and every command at the run's cost."),
+            *_idle(plan),
         ),
     )
+
+
+def _idle(plan: FleetPlan) -> Iterable[Note]:
+    if plan.inputs.cpu_is_at_most and plan.cpu.value is not None:
+        yield Note(
+            "At most: the server had little else to do in the run, and spends less on a command the"
+            " more of them there are."
+        )
 
 
 def _storms(plan: FleetPlan) -> Iterable[Block]:
@@ -205,16 +211,20 @@ def _rules(plan: FleetPlan, storm: StormPlan) -> Iterable[Note]:
 
 
 def _simulations(plan: FleetPlan, storms: Sequence[StormPlan]) -> Iterable[Block]:
-    simulated = [storm for storm in storms if storm.immediate is not None]
+    simulated = [(storm, each) for storm in storms for each in storm.simulations]
     if not simulated:
         yield Paragraph(text="It is not simulated: far too many would reconnect for any to win.")
         return
     over = format_duration(plan.inputs.spread_ns)
     begun = f"first attempts spread over {over}" if plan.inputs.spread_ns else "all begin at once"
-    yield Paragraph(text=f"Simulated, {begun}; until the last client is connected:")
+    yield Paragraph(
+        text=f"Simulated, {begun}; until the last client is connected, or how many were when it"
+        " was given up on:"
+    )
     yield Table(
         columns=(
             Column(title="", align=Align.LEFT),
+            Column(title="queue"),
             Column(title="no back-off"),
             Column(title="redis-py's back-off"),
             Column(title="spread as needed"),
@@ -222,19 +232,32 @@ def _simulations(plan: FleetPlan, storms: Sequence[StormPlan]) -> Iterable[Block
         rows=tuple(
             (
                 Cell(_way(storm)),
-                _recovered(storm.immediate),
-                _recovered(storm.backing_off),
-                _recovered(storm.spread),
+                Cell("any" if each.queue is None else format_count(each.queue)),
+                _recovered(each.immediate),
+                _recovered(each.backing_off),
+                _recovered(each.spread),
             )
-            for storm in simulated
+            for storm, each in simulated
         ),
-        notes=(
-            Note(
-                "redis-py's back-off: 10 retries, 10 ms doubled each time with jitter, 1 s at most"
-                " (Redis(host=…)); clients over a pool of your own retry nothing."
-            ),
-            Note("Handshakes that clients gave up on cost the server full time: the worst case."),
-        ),
+        notes=tuple(_modelled(plan)),
+    )
+
+
+def _modelled(plan: FleetPlan) -> Iterable[Note]:
+    queue = plan.inputs.accept_queue
+    yield Note(
+        "Queue any: the server takes everybody in, and those who gave up cost it full time; the"
+        " worst case."
+    )
+    yield Note(
+        f"Queue {queue.text}: {queue.how}. Whom the accept queue cannot hold the kernel turns away,"
+        " to knock again after 1 s, 3 s, 7 s."
+        if queue.value is not None
+        else f"The accept queue is not in it: {queue.how}."
+    )
+    yield Note(
+        "redis-py's back-off: 10 retries, 10 ms doubled each time with jitter, 1 s at most"
+        " (Redis(host=…)); clients over a pool of your own retry nothing."
     )
 
 
@@ -327,11 +350,10 @@ def _fit(fit: Fit, share: str = "") -> Cell:
     return Cell(f"{share}, {words}" if share else words, tone)
 
 
-def _recovered(recovery: Recovery | None) -> Cell:
-    if recovery is None:
-        return Cell("–", Tone.QUIET)
+def _recovered(recovery: Recovery) -> Cell:
     if recovery.recovered_ns is None:
-        return Cell(f"never: {format_percent(recovery.connected)} get in", Tone.BAD)
+        share, until_ns = format_percent(recovery.connected), recovery.curve[-1][0]
+        return Cell(f"{share} in {format_duration(until_ns)}", Tone.BAD)
     return Cell(format_duration(recovery.recovered_ns))
 
 

@@ -62,9 +62,10 @@ def _too_much(check: Check) -> str:
 
 def _at_most(plan: FleetPlan) -> Iterable[str]:
     if plan.largest_pool.value is not None and plan.largest_fleet.value is not None:
+        known = ", by what is known" if plan.unknown else ""
         yield (
-            f"Largest safe pool: {plan.largest_pool.text} for each process; largest safe fleet:"
-            f" {processes_of(int(plan.largest_fleet.value))} of such a pool."
+            f"Largest safe pool{known}: {plan.largest_pool.text} for each process; largest safe"
+            f" fleet: {processes_of(int(plan.largest_fleet.value))} of such a pool."
         )
     needed, most = plan.inputs.needed.value, plan.largest_pool.value
     pool = plan.inputs.pool.value
@@ -103,9 +104,16 @@ def _reason(check: Check) -> str:
     missing = next((q for q in (check.seen, check.safe, check.limit) if q.value is None), None)
     if missing is not None:
         return missing.how
+    over = f"{check.seen.text} is over the safe {check.safe.text}, but"
+    if "CPU" in check.name:
+        return (
+            f"{over} the server was nearly idle in the run, where a command costs several times"
+            " what it costs a busy one; say it with --cpu-per-command, or give a run with a case"
+            " that keeps it busy (--driver wire --think 0)"
+        )
     return (
-        f"{check.seen.text} is over the safe {check.safe.text}, but the client was the limit when"
-        " handshakes were measured, and the server may be faster"
+        f"{over} the client was the limit when handshakes were measured, and the server may be"
+        " faster"
     )
 
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.latency import latency_lines
 from valkeybench.analysis.setup import setups
 from valkeybench.measurement.metrics import OPENING, Phase
-from valkeybench.report.document import Align, Cell, Column, Command, Note, Paragraph, Table
+from valkeybench.report.document import (
+    Align,
+    Cell,
+    Column,
+    Command,
+    Note,
+    Paragraph,
+    Table,
+    Tone,
+)
 from valkeybench.report.labels import axes_labels
 from valkeybench.report.opening import trips_taken
 from valkeybench.units import format_duration, format_percent
@@ -15,6 +24,7 @@ from valkeybench.units import format_duration, format_percent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from valkeybench.analysis.latency import LatencyLine
     from valkeybench.analysis.setup import Setup, Step
     from valkeybench.report.document import Block
     from valkeybench.results.runfile import CaseRecord, RunFile
@@ -26,6 +36,14 @@ _AVOIDABLE = frozenset({"CLIENT MAINT_NOTIFICATIONS", "CLIENT SETINFO"})
 
 _MINIMAL_HANDSHAKE = (
     "driver_info=None, maint_notifications_config=MaintNotificationsConfig(enabled=False)"
+)
+
+
+_APART = 0.1
+"""By which share a fitted number of round trips may be off without a word about it."""
+_MISFIT = (
+    "Where k is not what was counted, something else changed with the distance: a client",
+    "that has more time between commands is less busy. Fewer handlers or more think time tell.",
 )
 
 
@@ -57,7 +75,7 @@ def distance_blocks(cases: Sequence[CaseRecord]) -> Iterable[Block]:
         (
             Cell(label),
             Cell(format_duration(max(line.base_ns, 0.0))),
-            Cell(f"{line.round_trips:.2f}"),
+            Cell(f"{line.round_trips:.2f}", Tone.PLAIN if _fits(line) else Tone.WARNING),
             Cell("–" if line.counted is None else _number(line.counted)),
         )
         for label, line in zip(axes_labels([line.axes for line in lines]), lines, strict=True)
@@ -73,8 +91,14 @@ def distance_blocks(cases: Sequence[CaseRecord]) -> Iterable[Block]:
         notes=(
             Note("response p50 = a + k × rtt, fitted by least squares. The distance is emulated:"),
             Note("added in the client wherever a real network would be waited for."),
+            *(() if all(map(_fits, lines)) else map(Note, _MISFIT)),
         ),
     )
+
+
+def _fits(line: LatencyLine) -> bool:
+    """Whether distance cost what was counted, as far as anybody counted."""
+    return line.counted is None or abs(line.round_trips - line.counted) <= _APART * line.counted
 
 
 def _step(step: Step) -> str:

@@ -46,6 +46,7 @@ def _heads(axes: Sequence[str]) -> list[str]:
     return [
         *("run", "case", "trial", "started", "status", "duration_ns"),
         *(f"parameter_{_harmless(name)}" for name in axes),
+        "rtt_emulated",
         *("throughput_per_second", *_COUNTS, "retries"),
         *(f"failed_{kind}" for kind in FailureKind),
         *("fairness", "starved"),
@@ -58,7 +59,7 @@ def _heads(axes: Sequence[str]) -> list[str]:
 
 
 def _rows(named: NamedRun, case: CaseRecord, axes: Sequence[str]) -> Iterable[list[Value]]:
-    parameters = [_plain(case.axes.get(name)) for name in axes]
+    parameters = [*(_plain(case.axes.get(name)) for name in axes), case.rtt_emulated]
     status = named.run.status
     if case.summary is not None:
         total = sum(trial.duration_ns for trial in case.trials)

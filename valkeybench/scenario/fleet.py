@@ -41,6 +41,7 @@ class Fleet:
     dedicated: int = 0
     nodes: int | None = None
     case: str | None = None
+    tls: bool | None = None
     maxclients: int | None = None
     file_limit: int | None = None
     reserved: int | None = None
@@ -59,6 +60,7 @@ class Fleet:
     cpu_limit: float = 0.7
     handshakes: float | None = None
     patience_ns: int | None = None
+    accept_queue: int | None = None
     spread_ns: int = 0
     churn: float = 0.1
     seed: int = 1
@@ -82,6 +84,17 @@ def _share(of: str, *, most: float = 1.0, none: bool = False) -> Kind:
         return share
 
     return Kind("SHARE", convert, {"type": "string"})
+
+
+def _on_off() -> Kind:
+    """Take one way: on or off."""
+
+    def convert(value: object) -> bool:
+        if value not in ("on", "off"):
+            raise UnfitError(f"{shown(value)} is no way for a fleet", "write on or off")
+        return value == "on"
+
+    return Kind("WORD", convert, {"enum": ["on", "off"]})
 
 
 def _memory() -> Kind:
@@ -145,6 +158,10 @@ FLEET_FIELDS: tuple[Field, ...] = (
         "case", kinds.text("ID"),
         "The case of the run to read.", "--case", panel=_FLEET,
         default="the one the largest recommendation rests on",
+    ),
+    _field(
+        "tls", _on_off(), "Whether its connections go over TLS: on or off.", "--tls", panel=_FLEET,
+        default="as in the run",
     ),
     _field(
         "maxclients", kinds.count("number of clients", most=100_000_000),
@@ -224,6 +241,11 @@ FLEET_FIELDS: tuple[Field, ...] = (
     _field(
         "patience_ns", kinds.duration(), "How long a client waits for a connection.",
         "--connect-timeout", panel=_STORM, default="the run's",
+    ),
+    _field(
+        "accept_queue", kinds.count("number of connections", most=_MOST),
+        "Connections that may wait for the server: the lesser of tcp-backlog and somaxconn.",
+        "--accept-queue", panel=_STORM, default="the server's tcp-backlog",
     ),
     _field(
         "spread_ns", kinds.duration(zero=True),

@@ -167,7 +167,7 @@ def test_who_is_answered_asks_again_when_all_others_were_heard(
         def __init__(self) -> None:
             epoll = select.epoll()
             self.register, self.modify, self.close = epoll.register, epoll.modify, epoll.close
-            self.fileno = epoll.fileno
+            self.unregister, self.fileno = epoll.unregister, epoll.fileno
             self.poll = noting("|", doings, epoll.poll)
 
     monkeypatch.setattr(opening, "Connection", Overheard)

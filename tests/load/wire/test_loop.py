@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+import ssl
+from contextlib import contextmanager, suppress
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING
 
 import pytest
 
-from valkeybench.load.wire.connections import Connection
+from tests.load.authorities import make_authority
+from valkeybench.load.wire.connections import Connection, TlsConnection
 from valkeybench.load.wire.failure import TooLateError, WireError
 from valkeybench.load.wire.loop import READABLE, Loop, Task
 from valkeybench.load.wire.pool import FifoPool, Taker
-from valkeybench.load.wire.replies import MANY
+from valkeybench.load.wire.replies import FEW, MANY
 from valkeybench.load.wire.requests import SetupCommand, encode
 from valkeybench.measurement.metrics import FailureKind
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from valkeybench.load.wire.loop import Steps
 
@@ -195,13 +198,46 @@ def test_what_a_socket_has_no_room_for_is_sent_when_it_has() -> None:
                 continue
 
     with loop_running() as loop, ours, theirs:
-        connection = Connection(ours, loop, lambda _: None)
+        connection = Connection(ours, loop, set())
         for end in (ours, theirs):
             loop.watch(end.fileno(), READABLE)
         spawn(loop, sending)
         spawn(loop, reading)
         assert () == loop.run(until=clock() + 20_000 * MILLISECOND)
     assert request == arrived
+
+
+@pytest.mark.parametrize("value", [10, 100_000])
+def test_a_goodbye_in_good_manners_ends_what_came_before_it(tmp_path: Path, value: int) -> None:
+    """What was sealed before it is heard whole, and then the end, as often as one listens."""
+    authority = make_authority(tmp_path)
+    trusting = ssl.create_default_context(cafile=authority.trust.ca_certs)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = authority.context.wrap_bio(incoming, outgoing, server_side=True)
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.settimeout(0)
+
+    with loop_running() as loop, ours, theirs:
+        tls = TlsConnection(ours, loop, set(), context=trusting, name="127.0.0.1")
+        for _ in tls.negotiate():
+            with suppress(BlockingIOError):
+                incoming.write(theirs.recv(MANY))
+            with suppress(ssl.SSLWantReadError):
+                server.do_handshake()
+            theirs.send(outgoing.read())
+        incoming.write(theirs.recv(MANY))
+        server.do_handshake()
+        server.write(b"x" * value)
+        with pytest.raises(ssl.SSLWantReadError):
+            server.unwrap()
+        theirs.send(outgoing.read())
+        theirs.close()
+        heard = [b"nothing yet"]
+        while heard[-1]:
+            with suppress(BlockingIOError):
+                heard.append(tls.receive(FEW))
+    assert b"x" * value == b"".join(heard[1:])
 
 
 def test_set_up_commands_do_not_show_what_they_say() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.wire.failure import ErrorReplyError
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
     ReadingAll = Generator[None, None, list[Reply]]
 
 
+_SEALING = 512
+"""Bytes to read beyond those asked for: more than TLS adds to a record."""
+
+
 class Connection:
-    """A connection without TLS. `send` and `receive` are the socket's own."""
+    """A connection without TLS, `among` others while it is open.
+
+    `send` and `receive` are the socket's own.
+    """
 
     __slots__ = (
-        "_loop", "_on_close", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
+        "_among", "_loop", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
     )  # fmt: skip
 
-    def __init__(self, sock: Any, loop: Loop, on_close: Callable[[Connection], None]) -> None:
+    def __init__(self, sock: Any, loop: Loop, among: set[Connection]) -> None:
         self.sock = sock
         self.descriptor: int = sock.fileno()
         self.send: Callable[[bytes], int] = sock.send
@@ -37,21 +45,22 @@ class Connection:
         self.lost: Callable[[Connection], None] | None = None
         """Who is told when it breaks, or hears something unasked, while nobody uses it."""
         self._loop = loop
-        self._on_close = on_close
+        self._among = among
         self._reader: ReplyReader | None = None
+        among.add(self)
 
     def close(self) -> None:
         """Close it; nobody is resumed for it any more."""
         self._loop.resumes[self.descriptor] = self.idle = _nothing
         self.sock.close()
-        self._on_close(self)
+        self._among.discard(self)
 
     def send_rest(self, request: bytes, sent: int) -> Steps:
         """Send what the socket had no room for."""
         self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
         while sent < len(request):
             yield
-            sent += self._send_some(request[sent:])
+            sent += _as_much_as_goes(self.send, request[sent:])
         self._loop.watch_for(self.descriptor, READABLE)
 
     def read_rest(self, data: bytes | None) -> Reading:
@@ -95,12 +104,6 @@ class Connection:
             raise errors[0]
         return replies
 
-    def _send_some(self, data: bytes) -> int:
-        try:
-            return self.send(data)
-        except BlockingIOError:
-            return 0
-
     def look_up(self) -> None:
         """See what happened while nobody uses it: anything but TLS's own messages breaks it."""
         try:
@@ -123,16 +126,16 @@ class TlsConnection(Connection):
         self,
         sock: Any,
         loop: Loop,
-        on_close: Callable[[Connection], None],
+        among: set[Connection],
         *,
         context: ssl.SSLContext,
         name: str,
     ) -> None:
-        super().__init__(sock, loop, on_close)
+        super().__init__(sock, loop, among)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._unsent = b""
-        self.send, self.receive = self._send_sealed, self._receive_sealed
+        self.send, self.receive = self._sealing(), self._unsealing()
 
     def close(self) -> None:
         """Close it; nobody is resumed for it any more."""
@@ -148,7 +151,7 @@ class TlsConnection(Connection):
             except ssl.SSLWantReadError:
                 yield from self._flush()
                 yield
-                self._receive_raw()
+                self._hear()
             else:
                 yield from self._flush()
                 return
@@ -161,60 +164,81 @@ class TlsConnection(Connection):
         """Send what the socket had no room for."""
         yield from self._flush()
 
-    def _send_sealed(self, data: bytes) -> int:
-        """Send; give its length when all of it went, less when `send_rest` has to follow."""
-        self._tls.write(data)
-        sealed = self._outgoing.read()
-        sent = self._send_raw(sealed)
-        if sent == len(sealed):
-            return len(data)
-        self._unsent = sealed[sent:]
-        return 0
+    def _sealing(self) -> Callable[[bytes], int]:
+        """Make `send`, with what it needs looked up once and not for every command."""
+        seal, sealed_so_far, send_raw = self._tls.write, self._outgoing.read, self.sock.send
 
-    def _receive_sealed(self, _: int) -> bytes:
-        """Give what has come; raises BlockingIOError when that is nothing yet."""
-        if not self._receive_raw():
-            return b""
-        pieces = []
-        while self._incoming.pending:
+        def send(data: bytes) -> int:
+            """Send; give its length when all of it went, less when `send_rest` has to follow."""
+            seal(data)
+            sealed = sealed_so_far()
             try:
-                pieces.append(self._tls.read(MANY))
-            except ssl.SSLWantReadError:
-                break
-            except ssl.SSLZeroReturnError:  # closed in good manners
-                return b"".join(pieces)
-        if not pieces:
-            raise BlockingIOError(errno.EAGAIN, "less than a TLS record")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                sent = send_raw(sealed)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(sealed):
+                return len(data)
+            self._unsent = sealed[sent:]
+            return 0
 
-    def _receive_raw(self) -> bool:
-        """Take what the socket has; tell whether it is still open."""
+        return send
+
+    def _unsealing(self) -> Callable[[int], bytes]:
+        """Make `receive` in the same way."""
+        unseal, receive_raw, incoming = self._tls.read, self.sock.recv, self._incoming
+        hear = incoming.write
+
+        def receive(room: int) -> bytes:
+            """Give all that has come; raises BlockingIOError when that is nothing yet."""
+            sealed = receive_raw(room + _SEALING)
+            if not sealed:
+                incoming.write_eof()
+                return b""
+            hear(sealed)
+            try:
+                data = unseal(room)
+            except ssl.SSLWantReadError:
+                raise BlockingIOError(errno.EAGAIN, "less than a TLS record") from None
+            if len(data) == room or incoming.pending:
+                data += self._unseal_rest()
+            return data
+
+        return receive
+
+    def _unseal_rest(self) -> bytes:
+        pieces = []
+        with suppress(ssl.SSLWantReadError):
+            while piece := self._tls.read(MANY):  # nothing, once the server has said goodbye
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    def _hear(self) -> None:
+        """Take what the socket has, if anything."""
         try:
             sealed = self.sock.recv(MANY)
         except BlockingIOError:
-            return True
-        if not sealed:
+            return
+        if sealed:
+            self._incoming.write(sealed)
+        else:
             self._incoming.write_eof()
-            return False
-        self._incoming.write(sealed)
-        return True
 
     def _flush(self) -> Steps:
         sealed = self._unsent + self._outgoing.read()
         self._unsent = b""
-        if sealed and (sent := self._send_raw(sealed)) < len(sealed):
+        if sealed and (sent := _as_much_as_goes(self.sock.send, sealed)) < len(sealed):
             self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
             while sent < len(sealed):
                 yield
-                sent += self._send_raw(sealed[sent:])
+                sent += _as_much_as_goes(self.sock.send, sealed[sent:])
             self._loop.watch_for(self.descriptor, READABLE)
 
-    def _send_raw(self, sealed: bytes) -> int:
-        try:
-            sent: int = self.sock.send(sealed)
-        except BlockingIOError:
-            return 0
-        return sent
+
+def _as_much_as_goes(send: Callable[[bytes], int], data: bytes) -> int:
+    try:
+        return send(data)
+    except BlockingIOError:
+        return 0
 
 
 def _nothing() -> None:

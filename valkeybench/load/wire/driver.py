@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from itertools import cycle, islice
+from itertools import chain, repeat
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from valkeybench.load.driver import Cost, summed_replies
-from valkeybench.load.ledger import OpeningNotes, Shared
+from valkeybench.load.ledger import OpeningNotes
 from valkeybench.load.pace import Schedule
 from valkeybench.load.punctual import head_start_ns
 from valkeybench.load.tally import Replies
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from valkeybench.plan.workload import Request
     from valkeybench.server.endpoint import Endpoint
 
+T = TypeVar("T")
+
 _GRACE_NS = 6 * SECOND
 """How long commands under way may take to end when the window has closed."""
 
@@ -58,13 +60,12 @@ class WireDriver:
         self._trial = trial
         self._process = process
         self._grace_ns = grace_ns
-        self._shared = Shared()
         timeouts = [ns for ns in (case.socket_timeout_ns, case.connect_timeout_ns) if ns]
         self._loop = Loop(
             least_patience_ns=min(timeouts, default=None),
             head_start_ns=head_start_ns() if case.rtt_ns else 0,
         )
-        self._opener = Opener(case, endpoint, self._loop, self._shared)
+        self._opener = Opener(case, endpoint, self._loop)
         self._pool = _make_pool(trial, self._loop)
         self._seed = f"{trial.seed}/{process}"
         self._table = command_table(
@@ -102,7 +103,7 @@ class WireDriver:
         )
         handlers = self._make_handlers(window, schedule)
         notebooks = [handler.notebook for handler in handlers]
-        watching = _Watching(self._loop, recorder, notebooks, self._shared)
+        watching = _Watching(self._loop, recorder, notebooks, self._opener)
         for task in (watching, *handlers):
             self._loop.spawn(task)
         with _without_collections():
@@ -136,8 +137,8 @@ class WireDriver:
         """Walk the table of requests round and round, each handler from its own place."""
         first = number * len(self._table) // self._trial.case.concurrency
         if self._encoded:
-            return islice(cycle(self._encoded), first, None)
-        return map(encode_request, islice(cycle(self._table), first, None))
+            return _round(self._encoded, first)
+        return map(encode_request, _round(self._table, first))
 
     def _pace(self, schedule: Schedule | None, *, seed: str) -> Thinking | OnSchedule | None:
         if schedule is not None:
@@ -174,9 +175,9 @@ class WireDriver:
             prewarmed=Opening(*(sum(column) for column in columns[len(OPENING) :])),
             warmup=recorder.warmup,
             opened=recorder.opened,
-            open_max=self._shared.open_max,
-            setup=dict(self._shared.setup),
-            setup_refused=dict(self._shared.setup_refused),
+            open_max=self._opener.open_max,
+            setup=dict(self._opener.setup),
+            setup_refused=dict(self._opener.refused),
             in_use=recorder.in_use,
             handlers=tuple(sorted(handler.notebook.completed for handler in handlers)),
             replies=summed_replies([] if self._replies is None else [self._replies]),
@@ -218,16 +219,16 @@ class _Prewarming(Task):
 class _Watching(Task):
     """Looks up at the borders of the window and of its intervals."""
 
-    __slots__ = ("_loop", "_notebooks", "_recorder", "_shared", "cost")
+    __slots__ = ("_loop", "_notebooks", "_opener", "_recorder", "cost")
 
     def __init__(
-        self, loop: Loop, recorder: Recorder, notebooks: Sequence[Notebook], shared: Shared
+        self, loop: Loop, recorder: Recorder, notebooks: Sequence[Notebook], opener: Opener
     ) -> None:
         super().__init__()
         self._loop = loop
         self._recorder = recorder
         self._notebooks = notebooks
-        self._shared = shared
+        self._opener = opener
         self.cost = Cost(0, 0, 0)
         self.begins(self._run())
 
@@ -236,7 +237,7 @@ class _Watching(Task):
         yield from self._loop.pause(self, window.opens)
         before = Cost.now()
         for interval in range(series.length):
-            series.open_connections[interval] = self._shared.open
+            series.open_connections[interval] = len(self._opener.open_now)
             border = window.opens + (interval + 1) * series.interval_ns
             yield from self._loop.pause(self, min(border, window.closes))
             noted = sum(len(notebook.commands) for notebook in self._notebooks)
@@ -245,6 +246,11 @@ class _Watching(Task):
                     notebook.hand_over(self._recorder)
         self.cost = Cost.now() - before
         yield from self._loop.end(self)
+
+
+def _round(table: Sequence[T], first: int) -> Iterator[T]:
+    """Walk a table for ever, from somewhere in it; neither walks there nor keeps a copy."""
+    return chain(table[first:], chain.from_iterable(repeat(table)))
 
 
 def _size(request: Request) -> int:

@@ -241,15 +241,16 @@ class Handler(Taker):
 
     def _open(self, begun: int) -> Opened:
         """Open a connection, for the place in hand if there is a pool; `since` is when it was."""
-        pool = self._pool
+        opening = self._opener.open(self, self._notes, begun=begun)
+        return opening if self._pool is None else self._admit(opening, self._pool)
+
+    def _admit(self, opening: Opened, pool: FifoPool) -> Opened:
         try:
-            connection = yield from self._opener.open(self, self._notes, begun=begun)
+            connection = yield from opening
         except BaseException:
-            if pool is not None:
-                pool.give_up()
+            pool.give_up()
             raise
-        if pool is not None:
-            pool.admit(connection)
+        pool.admit(connection)
         return connection
 
     def _travel(self) -> Steps:

@@ -71,6 +71,7 @@ class Loop:
         self._head_start_ns = head_start_ns
         self._stopped = False
         self.watch, self.watch_for = self._epoll.register, self._epoll.modify
+        self.unwatch = self._epoll.unregister
         self.soon: Callable[[Resume], None] = self._ready.append
         """Resume somebody in the next turn, without waiting for anything before."""
 

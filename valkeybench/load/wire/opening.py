@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+from collections import Counter
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from valkeybench.units import MILLISECOND
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from valkeybench.load.ledger import OpeningNotes, Shared
+    from valkeybench.load.ledger import OpeningNotes
     from valkeybench.load.wire.loop import Loop, Steps, Task
     from valkeybench.load.wire.requests import SetupCommand
     from valkeybench.scenario.model import Case
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Address = tuple[int, Any]
     Opened = Generator[None, None, Connection]
     Connected = Generator[None, None, Any]
-    Reaching = Generator[None, None, int]
+    Answering = Generator[None, None, int]
 
 _STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
 _UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EALREADY})
@@ -44,9 +45,13 @@ class Opener:
     connect alone, and there is no `tls_context` here.
     """
 
-    def __init__(self, case: Case, endpoint: Endpoint, loop: Loop, shared: Shared) -> None:
+    def __init__(self, case: Case, endpoint: Endpoint, loop: Loop) -> None:
+        self.open_now: set[Connection] = set()
+        self.open_max = 0
+        self.setup: Counter[str] = Counter()
+        """How often each set-up command was said, and in `refused` how often in vain."""
+        self.refused: Counter[str] = Counter()
         self._loop = loop
-        self._shared = shared
         self._addresses = _addresses(endpoint)
         self._context = _tls_context(endpoint) if endpoint.tls else None
         self._name = endpoint.host
@@ -54,11 +59,10 @@ class Opener:
         self._rtt_ns = case.rtt_ns
         self._patience_ns = case.socket_timeout_ns
         self._connect_patience_ns = case.connect_timeout_ns
-        self._open: set[Connection] = set()
 
     def close(self) -> None:
         """Close every connection that is still open."""
-        for connection in tuple(self._open):
+        for connection in tuple(self.open_now):
             connection.close()
 
     def open(self, task: Task, notes: OpeningNotes, *, begun: int) -> Opened:
@@ -66,12 +70,74 @@ class Opener:
 
         Raises WireError, ErrorReplyError among them, and ssl.SSLError and other OSErrors.
         """
-        sock = yield from self._connect(task, begun)
+        sock, code = _dial(*self._addresses[0])
+        if code or self._rtt_ns:
+            sock = yield from self._connect(task, begun, sock, code)
         connection = self._connection(sock)
+        self._loop.resumes[connection.descriptor] = task.resume
+        self._loop.watch(connection.descriptor, READABLE)
+        connected = task.since = clock()
         notes.connections += 1
+        notes.connect += connected - begun
+        if self._context is not None or self._introduction:
+            yield from self._prepare(task, connection, notes)
+        return connection
+
+    def _connect(self, task: Task, begun: int, sock: Any, code: int) -> Connected:
+        """Wait for the server to answer; if it refuses, try its other addresses in turn.
+
+        The one that worked is tried first next time.
+        """
+        task.since, task.patience_ns = begun, self._connect_patience_ns
+        task.lateness = FailureKind.CONNECT_TIMEOUT
         try:
-            connected = task.since = clock()
-            notes.connect += connected - begun
+            for number, address in enumerate(self._addresses):
+                if number:
+                    sock, code = _dial(*address)
+                code = yield from self._answer(task, sock, code, address)
+                if code in _DONE:
+                    self._addresses[0], self._addresses[number] = address, self._addresses[0]
+                    yield from self._travel(task, 1)
+                    return sock
+        finally:
+            task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
+        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {os.strerror(code)}")
+
+    def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:
+        """Wait until connecting has come to an end; give the error number it ended with."""
+        where = address[1]
+        try:
+            while code == errno.EAGAIN:  # a unix socket whose queue is full
+                yield from self._loop.pause(task, clock() + _RETRY_NS)
+                code = sock.connect_ex(where)
+            if code in _UNDER_WAY:
+                self._loop.resumes[sock.fileno()] = task.resume
+                self._loop.watch(sock.fileno(), WRITABLE)
+                while code in _UNDER_WAY:
+                    yield
+                    code = sock.connect_ex(where)
+                self._loop.unwatch(sock.fileno())
+        except BaseException:
+            sock.close()
+            raise
+        if code not in _DONE:
+            sock.close()
+        return code
+
+    def _connection(self, sock: Any) -> Connection:
+        among = self.open_now
+        connection = (
+            Connection(sock, self._loop, among)
+            if self._context is None
+            else TlsConnection(sock, self._loop, among, context=self._context, name=self._name)
+        )
+        self.open_max = max(self.open_max, len(among))
+        return connection
+
+    def _prepare(self, task: Task, connection: Connection, notes: OpeningNotes) -> Steps:
+        """Negotiate TLS and introduce ourselves."""
+        try:
+            connected = task.since
             if isinstance(connection, TlsConnection):
                 yield from connection.negotiate()
                 notes.tls_round_trips += connection.round_trips()
@@ -83,79 +149,6 @@ class Opener:
         except BaseException:
             connection.close()
             raise
-        return connection
-
-    def _connect(self, task: Task, begun: int) -> Connected:
-        """Try the server's addresses in turn; the one that worked is tried first next time."""
-        task.since, task.patience_ns = begun, self._connect_patience_ns
-        task.lateness = FailureKind.CONNECT_TIMEOUT
-        try:
-            for number, address in enumerate(self._addresses):
-                try:
-                    sock = yield from self._connect_to(task, *address)
-                except ConnectionError as error:
-                    refusal = error
-                else:
-                    self._addresses[0], self._addresses[number] = address, self._addresses[0]
-                    yield from self._travel(task, 1)
-                    return sock
-        finally:
-            task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
-        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {refusal.strerror}")
-
-    def _connect_to(self, task: Task, family: int, where: Any) -> Connected:
-        """Give a connected socket; raises ConnectionError."""
-        try:
-            sock = socket.SocketType(family, _STREAM)
-        except OSError as error:  # no descriptor left
-            raise ConnectionError(error.errno, error.strerror) from error
-        try:
-            code = yield from self._reach(task, sock, where)
-        except BaseException:
-            sock.close()
-            raise
-        if code not in _DONE:
-            sock.close()
-            raise ConnectionError(code, os.strerror(code))
-        return sock
-
-    def _reach(self, task: Task, sock: Any, where: Any) -> Reaching:
-        """Connect and watch the socket; give the error number."""
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code: int = sock.connect_ex(where)
-        if code in _UNDER_WAY:
-            # Over loopback it is done by now, though the kernel does not say so at once.
-            code = sock.connect_ex(where)
-        while code == errno.EAGAIN:  # a unix socket whose queue is full
-            yield from self._loop.pause(task, clock() + _RETRY_NS)
-            code = sock.connect_ex(where)
-        self._loop.resumes[sock.fileno()] = task.resume
-        if code not in _UNDER_WAY:
-            self._loop.watch(sock.fileno(), READABLE)
-            return code
-        self._loop.watch(sock.fileno(), WRITABLE)
-        while code in _UNDER_WAY:
-            yield
-            code = sock.connect_ex(where)
-        self._loop.watch_for(sock.fileno(), READABLE)
-        return code
-
-    def _connection(self, sock: Any) -> Connection:
-        connection = (
-            Connection(sock, self._loop, self._closed)
-            if self._context is None
-            else TlsConnection(
-                sock, self._loop, self._closed, context=self._context, name=self._name
-            )
-        )
-        self._open.add(connection)
-        self._shared.opened()
-        return connection
-
-    def _closed(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        self._shared.closed()
 
     def _introduce(self, task: Task, connection: Connection, notes: OpeningNotes) -> Steps:
         begun = task.since
@@ -167,7 +160,7 @@ class Opener:
         self, task: Task, connection: Connection, command: SetupCommand, notes: OpeningNotes
     ) -> Steps:
         """Say one thing and hear the answer; raises ErrorReplyError if it must not be refused."""
-        self._shared.asked_in_setup(command.name)
+        self.setup[command.name] += 1
         notes.round_trips += 1
         yield from self._travel(task, 1)
         request = command.request
@@ -176,7 +169,7 @@ class Opener:
         try:
             yield from connection.read_rest(None)
         except ErrorReplyError:
-            self._shared.refused_in_setup(command.name)
+            self.refused[command.name] += 1
             notes.refused += 1
             if not command.optional:
                 raise
@@ -188,6 +181,21 @@ class Opener:
             since, task.since = task.since, 0  # an emulated distance is no reason for impatience
             yield from self._loop.pause(task, clock() + round_trips * self._rtt_ns)
             task.since = since and clock()
+
+
+def _dial(family: int, where: Any) -> tuple[Any, int]:
+    """Begin to connect; give the socket, and 0 if it is connected or else an error number."""
+    try:
+        sock = socket.SocketType(family, _STREAM)
+    except OSError as error:  # no descriptor left
+        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {error.strerror}") from error
+    if family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    code = sock.connect_ex(where)
+    if code == errno.EINPROGRESS:
+        # Over loopback it is done by now, though the kernel does not say so at once.
+        code = sock.connect_ex(where)
+    return sock, code
 
 
 def _addresses(endpoint: Endpoint) -> list[Address]:

@@ -55,7 +55,7 @@ class Glance:
             return False
         if len(data) == self.length and data[self.head] == self.first_line:
             return True
-        if len(data) == self.room:
+        if len(data) >= self.room:
             self.room = MANY
         return self._inspect(data)
 

@@ -15,7 +15,7 @@ from tests.analysis.fleets import a_storm, usual_run
 from tests.cli.commandline import command, environment, files_in, kept_run, valkeybench
 from tests.runs import case_record, run_file
 from valkeybench.cli import fleet as cli
-from valkeybench.errors import ExitCode
+from valkeybench.errors import ExitCode, ScenarioError
 from valkeybench.results.store import write_run
 from valkeybench.units import MILLISECOND
 
@@ -160,10 +160,32 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFile, dict[st
         patch.setattr("sys.stdout", said := _Said())
         code = cli.fleet(
             directory / "run.json", {"processes": "4"}, measure=True,
-            output=directory / "storm.json", as_json=True, quiet=True,
+            output=directory / "storm.json", page=None, as_json=True, quiet=True,
         )  # fmt: skip
     assert ExitCode.DONE is code
     return kept_run(directory / "storm.json"), json.loads(said.text)["plan"]
+
+
+@pytest.mark.parametrize(("name", "begin"), [("p.html", "<!doctype html>"), ("p.md", "# A fleet")])
+def test_a_plan_is_written_as_a_page(tmp_path: Path, name: str, begin: str) -> None:
+    """As HTML with its charts, or as Markdown, by the end of its name."""
+    write_run(usual_run(), tmp_path / "run.json")
+    code = cli.fleet(
+        tmp_path / "run.json", {"processes": "4"}, measure=False,
+        output=None, page=tmp_path / name, as_json=False, quiet=True,
+    )  # fmt: skip
+
+    assert ExitCode.DONE is code
+    assert (tmp_path / name).read_text("utf-8").startswith(begin)
+
+
+def test_a_plan_is_no_table(tmp_path: Path) -> None:
+    """What it cannot be written as is said before anything is read."""
+    with pytest.raises(ScenarioError, match=r"--page: a plan is no \.csv file"):
+        cli.fleet(
+            tmp_path / "run.json", {"processes": "4"}, measure=False,
+            output=None, page=tmp_path / "plan.csv", as_json=False, quiet=True,
+        )  # fmt: skip
 
 
 class _Said:

@@ -87,8 +87,11 @@ def test_one_case_can_be_chosen(directory: Path, capsys: pytest.CaptureFixture[s
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "suffix": ({"output": "out.txt"}, "end it in one of .md, .markdown, .csv, .json, .hgrm"),
-    "print": ({"output": "-"}, "say which: --format md|csv|json|hgrm|hlog|om|prom"),
+    "suffix": (
+        {"output": "out.txt"},
+        "end it in one of .html, .htm, .md, .markdown, .csv, .json, .hgrm",
+    ),
+    "print": ({"output": "-"}, "say which: --format html|md|csv|json|hgrm|hlog|om|prom"),
     "format": ({"format": "cvs"}, "csv"),
     "many": ({"format": "hgrm"}, "--case ID"),
     "phase-of": ({"output": "out.csv", "phase": "tls"}, "only percentile tables"),

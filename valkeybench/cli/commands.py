@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from valkeybench.cli import observe_options
+from valkeybench.cli import observe_options, report_options
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
 from valkeybench.cli.fleet_command import FLEET_EXAMPLES, fleet_command
@@ -172,54 +172,15 @@ def observe_command(
 commands.command("fleet", epilog=FLEET_EXAMPLES)(fleet_command)
 
 
-_REPORT_EXAMPLES = """\b
-Examples:
-  valkeybench report RUN.json                  in the terminal
-  valkeybench report RUN.json -o report.md     as Markdown
-  valkeybench report A.json B.json -o all.csv  several runs beside each other
-  valkeybench report RUN.json --format om -o - to standard output
-"""
-
-
-@commands.command("report", epilog=_REPORT_EXAMPLES)
+@commands.command("report", epilog=report_options.EXAMPLES)
 def report_command(
-    runs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="RUN…", help="Files that `valkeybench run` or `size` wrote."),
-    ] = None,
+    runs: report_options.Runs = None,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write it here, in the format the name ends in; - is standard output.",
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="WORD",
-            help="md, csv, json, hgrm, hlog, om (OpenMetrics) or prom (Prometheus).",
-        ),
-    ] = None,
-    case: Annotated[
-        list[str] | None,
-        typer.Option("--case", metavar="ID", help="Only this case; several may be named."),
-    ] = None,
-    phase: Annotated[
-        str | None,
-        typer.Option(
-            "--phase",
-            metavar="NAME",
-            help="Whose percentiles an .hgrm holds. [dim]Default: response[/dim]",
-        ),
-    ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of a run file.")
-    ] = False,
+    output: report_options.Output = None,
+    format_: report_options.Format = None,
+    case: report_options.Case = None,
+    phase: report_options.Phase = None,
+    schema: report_options.Schema = False,
 ) -> None:
     """Show runs that were kept, one or several beside each other, or write them in many formats.
 

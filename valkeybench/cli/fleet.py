@@ -15,8 +15,18 @@ from valkeybench.analysis.fleet_inputs import read_inputs
 from valkeybench.cli.consoles import show
 from valkeybench.errors import ExitCode, Problem, ScenarioError
 from valkeybench.report.fleet import fleet_document
+from valkeybench.report.fleet_dossier import fleet_dossier
 from valkeybench.report.fleet_verdict import fleet_summary
-from valkeybench.results.store import default_path, place_for, read_run
+from valkeybench.report.formats import Format, format_of
+from valkeybench.report.html.page import page_text
+from valkeybench.report.markdown import markdown
+from valkeybench.results.store import (
+    check_replaceable,
+    default_path,
+    place_for,
+    read_run,
+    write_text,
+)
 from valkeybench.scenario.field import Panel
 from valkeybench.scenario.fields import FLAGGED
 from valkeybench.scenario.fleet import read_fleet
@@ -46,6 +56,7 @@ def fleet(
     *,
     measure: bool,
     output: Path | None,
+    page: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> ExitCode:
@@ -55,6 +66,8 @@ def fleet(
         raise ScenarioError.one("RUN", "no run file was named", "name one, as in results/….json")
     if not measure:
         _check_unmeasured(flags, output)
+    if page is not None:
+        check_plan_page(page)
     run, storm, code = read_run(path), None, ExitCode.DONE
     sources = [str(path)]
     # What cannot be planned is said before anything is measured.
@@ -68,7 +81,28 @@ def fleet(
         sys.stdout.write(json.dumps(plan_json(plan, sources), indent=1, allow_nan=False) + "\n")
     document = fleet_summary(plan) if quiet else fleet_document(plan, sources=sources)
     show(document, on_stderr=as_json)
+    if page is not None:
+        write_plan(plan, sources, page)
     return code
+
+
+def check_plan_page(page: Path) -> None:
+    """Find out early whether the plan can be written there; raises ScenarioError."""
+    if format_of(page.name) not in (Format.HTML, Format.MARKDOWN):
+        raise ScenarioError.one(
+            "--page", f"a plan is no {page.suffix or 'such'} file", "end it in .html or .md"
+        )
+    check_replaceable(page)
+
+
+def write_plan(plan: FleetPlan, sources: list[str], page: Path) -> None:
+    """Write a plan as a page or as Markdown, and say where."""
+    if format_of(page.name) is Format.HTML:
+        text = page_text(fleet_dossier(plan, sources=sources))
+    else:
+        text = markdown(fleet_document(plan, sources=sources))
+    write_text(text, page)
+    sys.stderr.write(f"written: {page}\n")
 
 
 def plan_json(plan: FleetPlan, sources: list[str]) -> dict[str, object]:

@@ -10,6 +10,7 @@ import typer
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
 from valkeybench.cli.output_options import PANEL
+from valkeybench.cli.report_options import Page
 from valkeybench.scenario.field import Panel
 from valkeybench.scenario.fleet import FLEET_FIELDS
 
@@ -63,6 +64,7 @@ def fleet_command(
         bool,
         typer.Option("--quiet", "-q", rich_help_panel=PANEL, help="No progress; only the verdict."),
     ] = False,
+    page: Page = None,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
@@ -75,5 +77,7 @@ def fleet_command(
     with ending_well():
         from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
 
-        code = fleet(run, flags, measure=measure, output=output, as_json=as_json, quiet=quiet)
+        code = fleet(
+            run, flags, measure=measure, output=output, page=page, as_json=as_json, quiet=quiet
+        )
         raise typer.Exit(code)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.digest import json_text
 from valkeybench.report.hdr import hgrm_text, hlog_text
+from valkeybench.report.html.page import html_text
 from valkeybench.report.markdown import markdown
 from valkeybench.report.openmetrics import Dialect, metrics_text
 from valkeybench.report.overlay import document_of, overlaid
@@ -27,6 +28,7 @@ _LONGEST_NAME = 100
 class Format(StrEnum):
     """What a report can be written as; its value is the name it goes by and its first suffix."""
 
+    HTML = "html"
     MARKDOWN = "md"
     CSV = "csv"
     JSON = "json"
@@ -47,10 +49,12 @@ class Format(StrEnum):
 
 
 _MORE_SUFFIXES = {
+    Format.HTML: (".htm",),
     Format.MARKDOWN: (".markdown",),
     Format.OPENMETRICS: (".openmetrics",),
 }
 _MEANINGS = {
+    Format.HTML: "a page with charts to print and to forward: one file that needs nothing else",
     Format.MARKDOWN: "the report as Markdown, for merge requests and job summaries",
     Format.CSV: "a row for each case and trial, axes as parameter_… columns",
     Format.JSON: "the summaries without the samples",
@@ -61,6 +65,7 @@ _MEANINGS = {
 }
 
 _WRITERS: Mapping[Format, Callable[[Sequence[NamedRun]], str]] = {
+    Format.HTML: html_text,
     Format.MARKDOWN: lambda runs: markdown(document_of(runs)),
     Format.CSV: csv_text,
     Format.JSON: json_text,

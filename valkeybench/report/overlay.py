@@ -28,7 +28,7 @@ from valkeybench.report.in_use import in_use_block
 from valkeybench.report.labels import axes_labels
 from valkeybench.report.outcome import outcome_blocks
 from valkeybench.report.phases import phase_block
-from valkeybench.report.run import run_document, who
+from valkeybench.report.run import Part, run_document, who
 from valkeybench.report.size import is_search, size_document
 from valkeybench.units import plural
 
@@ -99,6 +99,13 @@ def overlaid(runs: Sequence[NamedRun]) -> tuple[list[CaseRecord], dict[str, str]
     return cases, names
 
 
+def run_of_case(runs: Sequence[NamedRun]) -> dict[str, str]:
+    """Tell the run of each case by the id it has among `overlaid`; empty for a single run."""
+    if len(runs) == 1:
+        return {}
+    return {f"{each.name}: {case.id}": each.name for each in runs for case in each.run.cases}
+
+
 def document_of(runs: Sequence[NamedRun]) -> Document:
     """Make the report of one run, or of several beside each other.
 
@@ -112,16 +119,33 @@ def document_of(runs: Sequence[NamedRun]) -> Document:
 
 
 def _overlay_document(runs: Sequence[NamedRun]) -> Document:
-    cases, names = overlaid(runs)
-    blocks: Iterable[Block] = chain(
-        [Heading(text=f"{plural(len(runs), 'run')} beside each other", level=1)],
-        [_runs_table(runs), Heading(text="Results")],
-        outcome_blocks(cases, names),
-        _titled("Where the time went", phase_block(cases, names)),
-        _titled("Connections in use when a handler asked for one", in_use_block(cases, names)),
+    _, names = overlaid(runs)
+    blocks = chain(
+        [overlay_title(runs)],
+        *overlay_evidence(runs).values(),
         chain.from_iterable(_verdict(each, names) for each in runs),
     )
     return Document(tuple(blocks))
+
+
+def overlay_title(runs: Sequence[NamedRun]) -> Heading:
+    """Name the report of several runs."""
+    return Heading(text=f"{plural(len(runs), 'run')} beside each other", level=1)
+
+
+def overlay_evidence(runs: Sequence[NamedRun]) -> dict[Part, tuple[Block, ...]]:
+    """Show what the cases of all runs came to, part by part."""
+    cases, names = overlaid(runs)
+    in_use = in_use_block(cases, names)
+    return {
+        Part.RESULTS: (
+            _runs_table(runs),
+            Heading(text="Results"),
+            *outcome_blocks(cases, names),
+        ),
+        Part.TIME: _titled("Where the time went", phase_block(cases, names)),
+        Part.IN_USE: _titled("Connections in use when a handler asked for one", in_use),
+    }
 
 
 def _runs_table(runs: Sequence[NamedRun]) -> Table:
@@ -147,7 +171,7 @@ def _runs_table(runs: Sequence[NamedRun]) -> Table:
     )
 
 
-def _titled(title: str, block: Block | None) -> Iterable[Block]:
+def _titled(title: str, block: Block | None) -> tuple[Block, ...]:
     return () if block is None else (Heading(text=title), block)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -45,25 +46,55 @@ def run_document(run: RunFile, *, path: str | None, login: Sequence[str] = ()) -
 
     Raises ResultError when a histogram in the file cannot be read.
     """
+    return Document(tuple(chain.from_iterable(run_parts(run, path=path, login=login).values())))
+
+
+class Part(StrEnum):
+    """What a report is about, subject by subject, in the order the terminal has them."""
+
+    OPENING = "opening"
+    RESULTS = "results"
+    TIME = "time"
+    BARE = "bare"
+    OPENING_COST = "opening-cost"
+    DISTANCE = "distance"
+    LOOPBACK = "loopback"
+    CONNECTIONS = "connections"
+    PROCESSES = "processes"
+    CLUSTER = "cluster"
+    SPREAD = "spread"
+    IN_USE = "in-use"
+    VERDICT = "verdict"
+    REPLIES = "replies"
+    CLOSING = "closing"
+
+
+def run_parts(
+    run: RunFile, *, path: str | None, login: Sequence[str] = ()
+) -> dict[Part, tuple[Block, ...]]:
+    """Make the report part by part; a part there is nothing to say about is empty.
+
+    Raises ResultError when a histogram in the file cannot be read.
+    """
     names = labels(run.cases)
-    blocks = chain(
-        _opening(run),
-        _results(run, names),
-        _time(run, names),
-        _bare(run, names),
-        _opening_cost(run, names),
-        _distance(run),
-        _loopback(run),
-        _connections(run, names),
-        _processes(run, names),
-        _cluster(run, names),
-        _spread(run, names),
-        _in_use(run, names),
-        _verdict(run, names),
-        _replies(run, names),
-        _closing(run, path, login),
-    )
-    return Document(tuple(blocks))
+    parts: dict[Part, Iterable[Block]] = {
+        Part.OPENING: _opening(run),
+        Part.RESULTS: _results(run, names),
+        Part.TIME: _time(run, names),
+        Part.BARE: _bare(run, names),
+        Part.OPENING_COST: _opening_cost(run, names),
+        Part.DISTANCE: _distance(run),
+        Part.LOOPBACK: _loopback(run),
+        Part.CONNECTIONS: _connections(run, names),
+        Part.PROCESSES: _processes(run, names),
+        Part.CLUSTER: _cluster(run, names),
+        Part.SPREAD: _spread(run, names),
+        Part.IN_USE: _in_use(run, names),
+        Part.VERDICT: _verdict(run, names),
+        Part.REPLIES: _replies(run, names),
+        Part.CLOSING: _closing(run, path, login),
+    }
+    return {part: tuple(blocks) for part, blocks in parts.items()}
 
 
 def _opening(run: RunFile) -> Iterable[Block]:

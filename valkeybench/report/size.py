@@ -51,11 +51,10 @@ def is_search(run: RunFile) -> bool:
 
 def size_document(run: RunFile, *, path: str | None) -> Document:
     """Make the report that ends a search; `path` is where the run file is, if it was kept."""
-    found = next((each for each in run.recommendations if "walk" in each.evidence), None)
     blocks = chain(
-        _opening(run),
+        search_opening(run),
         recommendation_callouts(run.recommendations),
-        _explained(run, found) if found else (),
+        search_evidence(run),
         _warnings(run),
         _closing(path),
     )
@@ -67,7 +66,8 @@ def size_summary(run: RunFile) -> Document:
     return Document(tuple(recommendation_callouts(run.recommendations)))
 
 
-def _opening(run: RunFile) -> Iterable[Block]:
+def search_opening(run: RunFile) -> Iterable[Block]:
+    """Say what was searched for, with what, and whether the search came to its end."""
     name = run.scenario.get("title") or run.scenario.get("name")
     yield Heading(text="The smallest pool that is enough", level=1)
     if isinstance(name, str) and name != "ad-hoc":
@@ -85,6 +85,12 @@ def _opening(run: RunFile) -> Iterable[Block]:
             title=f"This search was {run.status}",
             text="What was tried until then is kept; what it says is no more than an estimate.",
         )
+
+
+def search_evidence(run: RunFile) -> Iterable[Block]:
+    """Show what was tried, what lies beyond, and what to paste; nothing where nothing is kept."""
+    found = next((each for each in run.recommendations if "walk" in each.evidence), None)
+    return _explained(run, found) if found else ()
 
 
 def _explained(run: RunFile, found: Recommendation) -> Iterable[Block]:

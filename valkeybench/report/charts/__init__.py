@@ -1,0 +1,1 @@
+"""What is worth drawing of a run: each module makes one kind of chart, where there is data."""

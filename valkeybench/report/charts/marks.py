@@ -1,0 +1,39 @@
+"""Marks across charts: recommended sizes, each named by the load it is for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from valkeybench.report.chart import Along, Mark
+from valkeybench.report.labels import axis_label, varied
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.results.runfile import Recommendation
+
+_MOST_MARKS = 4
+"""More of them hide what they mark."""
+
+
+def recommended_marks(said: Sequence[Recommendation]) -> tuple[Mark, ...]:
+    """Mark each recommended size; none where there are too many to be told apart."""
+    apart = varied([one.applies_to for one in said])
+    loads: dict[int, list[str]] = defaultdict(list)
+    for one in said:
+        if one.max_connections is not None:
+            words = [axis_label(name, one.applies_to.get(name)) for name in apart]
+            loads[one.max_connections].append(", ".join(words))
+    if len(loads) > _MOST_MARKS:
+        return ()
+    return tuple(
+        Mark(along=Along.X, value=size, label=_label(size, loads[size], alone=len(loads) == 1))
+        for size in sorted(loads)
+    )
+
+
+def _label(size: int, loads: Sequence[str], *, alone: bool) -> str:
+    """Name the load of a size that is for one load only, where there are other sizes."""
+    where = f" ({loads[0]})" if not alone and len(loads) == 1 and loads[0] else ""
+    return f"recommended: {size}{where}"

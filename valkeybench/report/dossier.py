@@ -1,0 +1,253 @@
+"""The report somebody forwards: the answer first, then the evidence, then method and limits.
+
+It holds what the terminal says and the charts beside it, in the order a reader wants who was not
+there. How it looks is not decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
+
+from valkeybench.analysis.limits import parse_limits
+from valkeybench.errors import ScenarioError
+from valkeybench.report.advice import recommendation_callouts, warning_callouts
+from valkeybench.report.charts.distance import distance_chart
+from valkeybench.report.charts.in_use import in_use_chart
+from valkeybench.report.charts.percentiles import percentile_chart
+from valkeybench.report.charts.phases import phase_charts
+from valkeybench.report.charts.sizes import size_charts
+from valkeybench.report.charts.timeline import timeline_charts
+from valkeybench.report.document import Bars, Heading, Histogram, Paragraph, Table, Tone
+from valkeybench.report.labels import labels, pool_of
+from valkeybench.report.method import (
+    environment_table,
+    glossary,
+    limit_blocks,
+    method_blocks,
+    scenario_snippet,
+)
+from valkeybench.report.outcome import percentile_cell
+from valkeybench.report.overlay import overlaid, overlay_evidence, overlay_title, run_of_case
+from valkeybench.report.run import Part, run_parts
+from valkeybench.report.size import is_search, search_evidence, search_opening
+from valkeybench.report.spread import best_pooled
+from valkeybench.scenario.model import Pool
+from valkeybench.units import format_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from valkeybench.analysis.limits import Limit
+    from valkeybench.report.chart import Chart
+    from valkeybench.report.document import Block
+    from valkeybench.report.overlay import NamedRun
+    from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile
+
+_EVIDENCE = (
+    Part.RESULTS,
+    Part.TIME,
+    Part.IN_USE,
+    Part.OPENING_COST,
+    Part.DISTANCE,
+    Part.LOOPBACK,
+    Part.CONNECTIONS,
+    Part.PROCESSES,
+    Part.CLUSTER,
+    Part.BARE,
+    Part.REPLIES,
+)
+"""Parts of a run's report that are evidence; its spread is drawn by percentile instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """Something to look up: shown when it is opened."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    is_long: bool = False
+    """Too long to be printed."""
+
+
+Item: TypeAlias = "Block | Chart | Folded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A chapter: the id it is linked by, its title, and what it holds."""
+
+    id: str
+    title: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """The whole report."""
+
+    title: str
+    about: tuple[str, ...]
+    """What was measured with what, and when: a line each."""
+    sections: tuple[Section, ...]
+
+
+def make_dossier(runs: Sequence[NamedRun]) -> Dossier:
+    """Put together what there is to say about one run, or several beside each other.
+
+    Raises ResultError when a histogram in a file cannot be read.
+    """
+    opening, evidence = _said(runs)
+    title, *about = opening
+    sections = (
+        Section(id="answer", title="The answer", items=tuple(_answer(runs))),
+        Section(id="evidence", title="The evidence", items=tuple(_evidence(runs, evidence))),
+        Section(id="limits", title="What limits these numbers", items=tuple(_limits(runs))),
+        Section(id="method", title="How it was measured", items=tuple(_method(runs))),
+    )
+    dates = ", ".join(dict.fromkeys(each.run.created for each in runs))
+    versions = ", ".join(dict.fromkeys(each.run.tool.version for each in runs))
+    return Dossier(
+        title=title,
+        about=(*about, f"begun {dates} · valkeybench {versions}"),
+        sections=sections,
+    )
+
+
+def _said(runs: Sequence[NamedRun]) -> tuple[list[str], Mapping[Part, Sequence[Block]]]:
+    """Give title and opening lines, and the evidence in words, part by part."""
+    if len(runs) == 1 and not is_search(runs[0].run):
+        parts = run_parts(runs[0].run, path=None)
+        opening = parts[Part.OPENING]
+        evidence: dict[Part, Sequence[Block]] = {part: parts[part] for part in _EVIDENCE}
+        callouts = [b for b in opening if not isinstance(b, Heading | Paragraph)]
+        evidence[Part.OPENING] = callouts
+        return [b.text for b in opening if isinstance(b, Heading | Paragraph)], evidence
+    if len(runs) > 1:
+        return [overlay_title(runs).text], overlay_evidence(runs)
+    blocks = list(search_opening(runs[0].run))
+    evidence = {
+        Part.OPENING: [b for b in blocks if not isinstance(b, Heading | Paragraph)],
+        Part.RESULTS: list(search_evidence(runs[0].run)),
+    }
+    return [b.text for b in blocks if isinstance(b, Heading | Paragraph)], evidence
+
+
+def _answer(runs: Sequence[NamedRun]) -> Iterable[Item]:
+    """Give every recommendation, and how much stands in the way of believing it."""
+    for each in runs:
+        if len(runs) > 1:
+            yield Heading(text=each.name, level=3)
+        callouts: list[Block] = list(recommendation_callouts(each.run.recommendations))
+        yield from callouts or [Paragraph(text="This run recommends no pool size.")]
+        yield from _glance(each)
+        if each.run.status != "complete":
+            yield Paragraph(text=f"It is not whole: it was {each.run.status}.", tone=Tone.STRONG)
+        if each.run.warnings:
+            kinds = list(dict.fromkeys(w.code.replace("_", " ") for w in each.run.warnings))
+            what = f"{len(kinds)} warnings limit" if len(kinds) > 1 else "A warning limits"
+            yield Paragraph(
+                text=f"{what} what its numbers mean: {', '.join(kinds)}. "
+                "What each of them says stands under “What limits these numbers”."
+            )
+
+
+def _glance(each: NamedRun) -> Iterable[Paragraph]:
+    """Say what the best pool and no pool came to, in a sentence."""
+    cases, names = each.run.cases, labels(each.run.cases)
+    best = best_pooled(cases)
+    unpooled = [c for c in cases if pool_of(c.axes) is Pool.NONE and c.summary is not None]
+    said = (
+        [] if best is None else [f"Of the pools tried {names[best.id]} did best: {_came_to(best)}"]
+    )
+    if len(unpooled) == 1:
+        said.append(f"Without a pool: {_came_to(unpooled[0])}")
+    if said:
+        yield Paragraph(text=f"{'. '.join(said)}.")
+
+
+def _came_to(case: CaseRecord) -> str:
+    if case.summary is None:
+        return "nothing"
+    p99 = percentile_cell(case.summary, "p99_ns", 0.99).text
+    return f"response p99 {p99} at {format_rate(case.summary.throughput)}"
+
+
+def _evidence(runs: Sequence[NamedRun], said: Mapping[Part, Sequence[Block]]) -> Iterable[Item]:
+    """Put the charts beside the words they show."""
+    cases, names = overlaid(runs)
+    charts = _charts(runs, cases, names)
+    for part in (Part.OPENING, *_EVIDENCE):
+        drawn = charts.get(part, ())
+        replaced = (Bars, Histogram, Table) if part is Part.TIME and drawn else (Histogram,)
+        blocks = [block for block in said.get(part, ()) if not isinstance(block, replaced)]
+        if not any(isinstance(b, Heading) for b in blocks) and drawn:
+            blocks.insert(0, Heading(text=_TITLES[part]))
+        headings = (Heading(text=b.text, level=3) if isinstance(b, Heading) else b for b in blocks)
+        yield from chain(headings, drawn)
+    timeline = list(timeline_charts(cases, names))
+    if timeline:
+        yield Heading(text="From moment to moment", level=3)
+        yield from timeline
+
+
+_TITLES = {
+    Part.RESULTS: "Results",
+    Part.TIME: "Where the time went",
+    Part.IN_USE: "Connections in use",
+    Part.DISTANCE: "What distance costs (emulated)",
+}
+
+
+def _charts(
+    runs: Sequence[NamedRun], cases: Sequence[CaseRecord], names: Mapping[str, str]
+) -> dict[Part, list[Chart]]:
+    said = [one for each in runs for one in each.run.recommendations]
+    limits = _slo(said)
+    percentiles = percentile_chart(cases, names, limits)
+    in_use = in_use_chart(cases, names, said)
+    # What distance costs holds within a run.
+    distance = distance_chart(cases) if len(runs) == 1 else None
+    return {
+        Part.RESULTS: [
+            *([percentiles] if percentiles else []),
+            *size_charts(cases, run_of_case(runs), limits, said),
+        ],
+        Part.TIME: list(phase_charts(cases, names)),
+        Part.IN_USE: [in_use] if in_use else [],
+        Part.DISTANCE: [distance] if distance else [],
+    }
+
+
+def _slo(said: Sequence[Recommendation]) -> list[Limit]:
+    """Read the limits a search was asked to keep; what cannot be read is none."""
+    asked = (one.evidence.get("slo") for one in said)
+    texts = [str(text) for each in asked if isinstance(each, list) for text in each]
+    try:
+        return list(parse_limits(list(dict.fromkeys(texts)), place="slo"))
+    except ScenarioError:
+        return []
+
+
+def _limits(runs: Sequence[NamedRun]) -> Iterable[Item]:
+    _, names = overlaid(runs)
+    for each in runs:
+        own = {
+            case.id: names.get(f"{each.name}: {case.id}", names.get(case.id, case.id))
+            for case in each.run.cases
+        }
+        yield from warning_callouts(each.run, own)
+    yield from limit_blocks([each.run for each in runs])
+
+
+def _method(runs: Sequence[NamedRun]) -> Iterable[Item]:
+    records: list[RunFile] = [each.run for each in runs]
+    yield from method_blocks(records)
+    yield Folded(title="Words", blocks=(glossary(records),))
+    for each in runs:
+        whose = f" of {each.name}" if len(runs) > 1 else ""
+        yield Folded(
+            title=f"Machine, client and server{whose}", blocks=(environment_table(each.run),)
+        )
+        yield Folded(title=f"Scenario{whose}", blocks=(scenario_snippet(each.run),), is_long=True)

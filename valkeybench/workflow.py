@@ -28,7 +28,7 @@ from valkeybench.analysis.noise import (
 )
 from valkeybench.analysis.observing import judge
 from valkeybench.analysis.regression import apart, verdict_of
-from valkeybench.analysis.search import Step, Tried, judged_so_far, next_step
+from valkeybench.analysis.search import Step, Tried, answer_so_far, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import ServerError, ValkeybenchError
 from valkeybench.load.places import open_place
@@ -297,14 +297,15 @@ class _Search:
         self._watcher.answered(found)
 
     def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
-        if self._answer is None:
+        answer = self._answer or answer_so_far(self._goal, self._tried)
+        if answer is None:
             return recommend(cases)
         cpus = read_environment().get("cpus_usable")
         return [
             recommendation(
                 self._goal,
                 self._tried,
-                self._answer,
+                answer,
                 cpus=cpus if isinstance(cpus, int) else None,
             )
         ]

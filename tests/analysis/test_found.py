@@ -10,7 +10,7 @@ from tests.analysis.trying import enough_from, search, sight
 from valkeybench.analysis.explanation import bounds, grown, rules
 from valkeybench.analysis.found import recommendation, with_headroom
 from valkeybench.analysis.inference import share_at_most
-from valkeybench.analysis.search import Confidence, Goal
+from valkeybench.analysis.search import Confidence, Goal, answer_so_far
 from valkeybench.analysis.sizing import Need
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.results.runfile import RunFile
@@ -85,6 +85,36 @@ def test_a_raising_pool_says_how_sure_it_is_that_it_never_raises() -> None:
     assert 0 == risk["failed"]
     assert share_at_most(0, risk["acquires"]) == pytest.approx(risk["share_at_most"])
     assert "would" in one.reason
+
+
+def test_a_raising_pool_with_a_connection_for_each_handler_cannot_raise() -> None:
+    """What is certain needs no bound, and a pool that waits would do with fewer."""
+    one = found(Goal(handlers=6, pool=Pool.RAISING), least=6)
+    assert 6 == one.max_connections
+    assert one.evidence["exhaustion"] is None
+    assert "cannot be exhausted" in one.reason
+
+
+@pytest.mark.parametrize(
+    ("trials", "size", "said"),
+    [(1, None, None), (5, None, "stopped before it found"), (7, 12, "search was stopped")],
+)
+def test_a_search_that_is_stopped_says_what_it_had_found(
+    trials: int, size: int | None, said: str | None
+) -> None:
+    """Nothing before a size was tried; then the sizes tried, and the smallest that was enough."""
+    goal = Goal(handlers=50, confidence=Confidence.CERTIFIED)
+    _, tried = search(goal, enough_from(10, in_use=[50, 20, 10, 8, 6, 2, 1, 1, 1, 1]))
+    answer = answer_so_far(goal, tried[:trials])
+    if answer is None:
+        assert said is None
+        return
+    one = recommendation(goal, tried[:trials], answer, cpus=4)
+    assert size == one.max_connections
+    assert said is not None
+    assert said in one.reason
+    assert one.evidence["walk"]
+    assert size is None or "Not certified: the search was stopped" in one.reason
 
 
 def test_a_refusal_keeps_its_walk() -> None:

@@ -183,3 +183,17 @@ def test_a_cap_that_binds_hides_the_need() -> None:
 
 def _slo(words: str) -> Yardstick:
     return Yardstick(slo=parse_limits([words], place="--slo"))
+
+
+@pytest.mark.parametrize(("base_ms", "pairs"), [(0.8, 1), (4.5, 2)])
+def test_keeping_an_slo_by_far_is_no_proof_where_the_base_hardly_keeps_it(
+    base_ms: float, pairs: int
+) -> None:
+    """One pair is enough only if both of it have so much to spare; else it was luck."""
+    goal = Goal(handlers=50, yardstick=_slo("response.p99 < 5ms"))
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        return {"p99_ms": base_ms if attempt.is_base else 0.8}
+
+    answer, _ = search(goal, wished)
+    assert {pairs} == {len(judged.pairs) for judged in answer.walk}

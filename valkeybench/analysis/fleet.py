@@ -207,18 +207,17 @@ def _moment(name: str, connections: Quantity, way: Way) -> Moment:
 def _memory_now(inputs: Inputs, now: Quantity) -> Quantity:
     """Reckon the memory with as many at work as the run saw; the others have shrunk."""
     processes = inputs.processes * inputs.pods
+    at_work = reckon(
+        Unit.COUNT, "processes × pods × min(pool, in use)",
+        f"{format_count(processes)} × min({{0}}, {{1}})",
+        lambda pool, used: processes * min(pool, used), inputs.pool, inputs.in_use,
+    )  # fmt: skip
     return reckon(
-        Unit.BYTES,
-        "at work × fresh + others × idle",
-        f"{{1}} × {format_count(processes)} × {{2}} + the other of {{0}} × {{3}}",
-        lambda count, used, fresh, idle: (
-            min(used * processes, count) * fresh + max(count - used * processes, 0) * idle
-        ),
-        now,
-        inputs.in_use,
-        inputs.way.memory_fresh,
-        inputs.way.memory_idle,
-    )
+        Unit.BYTES, "processes × pods × min(pool, in use) × fresh + others × idle",
+        "{1} × {2} + ({0} − {1}) × {3}",
+        lambda count, used, fresh, idle: used * fresh + max(count - used, 0) * idle,
+        now, at_work, inputs.way.memory_fresh, inputs.way.memory_idle,
+    )  # fmt: skip
 
 
 def _cpu(inputs: Inputs) -> tuple[Quantity, Quantity]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from valkeybench.analysis.enough import Judged, Sight
     from valkeybench.analysis.search import Answer, Goal, Tried
 
-_UNFINISHED = "the search was stopped before it found anything"
+_UNFINISHED = "the search was stopped before it found a pool that is enough"
 _GROWTHS = (1.25, 1.5, 2.0)
 _BASES = {
     Confidence.QUICK: "estimated",
@@ -159,7 +159,7 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
 def _exhaustion(goal: Goal, answer: Answer) -> dict[str, Any] | None:
     """Bound how often a raising pool of the size found fails, by all its runs together."""
     judged = answer.judged(answer.size or 0)
-    if goal.pool is not Pool.RAISING or judged is None:
+    if goal.pool is not Pool.RAISING or judged is None or answer.size == goal.handlers:
         return None
     asked = sum(sum(pair.candidate.case.in_use_counts) for pair in judged.pairs)
     failed = sum(pair.candidate.case.pool_failures for pair in judged.pairs)
@@ -213,7 +213,9 @@ def _why_not_less(goal: Goal, answer: Answer, size: int) -> Iterator[str]:
     smaller = answer.next_smaller
     if smaller is not None and smaller.failed is not None:
         yield f"With {smaller.size} {smaller.failed.said}."
-    if answer.cut_short:
+    if answer.stopped and answer.cut_short:
+        yield "The search was stopped there; a smaller pool may do as well."
+    elif answer.cut_short:
         yield "The search ended there; a smaller pool may do as well (--confidence certified)."
     elif size == 1 and goal.confidence is not Confidence.QUICK:
         yield "There is no smaller pool."
@@ -230,6 +232,9 @@ def _why_not_less(goal: Goal, answer: Answer, size: int) -> Iterator[str]:
 
 def _certified(goal: Goal, answer: Answer) -> Iterator[str]:
     if goal.confidence is not Confidence.CERTIFIED:
+        return
+    if answer.stopped:
+        yield "Not certified: the search was stopped before that."
         return
     for certificate in answer.certificates:
         if certificate.conclusion is Conclusion.HOLDS:
@@ -256,6 +261,11 @@ def _certified(goal: Goal, answer: Answer) -> Iterator[str]:
 
 def _risk(goal: Goal, answer: Answer) -> Iterator[str]:
     found = _exhaustion(goal, answer)
+    if goal.pool is Pool.RAISING and answer.size == goal.handlers:
+        yield (
+            "A connection for each handler cannot be exhausted, whatever the load. A blocking pool"
+            " would do with fewer: it lets who finds none free wait a moment."
+        )
     if found is not None and found["share_at_most"] is not None:
         yield (
             f"{format_count(found['failed'])} of {format_count(found['acquires'])} acquires found"

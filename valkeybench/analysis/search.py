@@ -146,6 +146,8 @@ class Answer:
     certificates: tuple[Certificate, ...] = ()
     cut_short: bool = False
     """Whether the walk ended before the next smaller size was known not to be enough."""
+    stopped: bool = False
+    """Whether somebody ended the search before it was done."""
 
     @property
     def next_smaller(self) -> Judged | None:
@@ -160,6 +162,11 @@ class Answer:
 def next_step(goal: Goal, tried: Sequence[Tried]) -> Step | Answer:
     """Say what to try next, or what was found."""
     return _Search(goal, tuple(tried)).next()
+
+
+def answer_so_far(goal: Goal, tried: Sequence[Tried]) -> Answer | None:
+    """Give what a search had found when it was stopped; None before any size was tried."""
+    return _Search(goal, tuple(tried)).stopped()
 
 
 def judged_so_far(goal: Goal, tried: Sequence[Tried]) -> tuple[Judged, ...]:
@@ -243,6 +250,17 @@ class _Search:
             cut_short=self.failing < self.passing - 1 and not self._is_bracketed(),
         )
 
+    def stopped(self) -> Answer | None:
+        """Give what is known without another trial."""
+        if not self.walk:
+            return None
+        return Answer(
+            size=self.passing if self._has_passed() else None,
+            walk=self.walk,
+            cut_short=not self._is_bracketed(),
+            stopped=True,
+        )
+
     def _target(self) -> int | None:
         """Choose the size to look at: one that is undecided, or the next of the walk."""
         if self._is_bracketed() or (self._is_spent() and self._has_passed()):
@@ -308,7 +326,8 @@ class _Search:
             pairs = self._pairs(Stage.CERTIFY, goal.pool, size)
             certificate = certify(size, pairs, slo=goal.slo, limits=goal.limits, test=test)
             if certificate.conclusion is Conclusion.OPEN and test.next_look(len(pairs)):
-                after = 2 * ((test.next_look(len(pairs)) or 0) - len(pairs) - 1)
+                # At most: it ends at the first look that can say something.
+                after = 2 * (test.looks[-1] - len(pairs) - 1)
                 return self._pair(Stage.CERTIFY, goal.pool, size, after=after)
             found.append(certificate)
             if certificate.conclusion is Conclusion.HOLDS:
@@ -356,4 +375,5 @@ class _Search:
         return max(4 * sizes - 2 * decided, 2) + cure + self._likely_certificate()
 
     def _likely_certificate(self) -> int:
-        return 12 if self.goal.confidence is Confidence.CERTIFIED else 0
+        certified = self.goal.confidence is Confidence.CERTIFIED
+        return 2 * SequentialTest().looks[-1] if certified else 0

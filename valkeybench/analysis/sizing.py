@@ -140,11 +140,12 @@ def causes(case: SeenCase, limits: Thresholds) -> Iterator[tuple[Code, Finding]]
     found = {
         Code.SERVER_LOST: server_lost(look),
         Code.FAILURES: failures(look) if failed > limits.failures * attempted else None,
+        # What is saturated comes before what that does to the load.
+        Code.CLIENT_SATURATED: client_saturated(look),
+        Code.SERVER_SATURATED: server_saturated(look),
         Code.BEHIND_SCHEDULE: behind_schedule(look),
         Code.NO_THINK: no_think(look),
         Code.STARVED: starved(look),
-        Code.CLIENT_SATURATED: client_saturated(look),
-        Code.SERVER_SATURATED: server_saturated(look),
         Code.POOL_BOUND: _several_pools_bound(case, limits),
         Code.REPEATS_DISAGREE: _other_loads(case, limits),
         Code.FEW_SAMPLES: _few_acquires(case, limits),

@@ -26,18 +26,18 @@ def fleet_summary(plan: FleetPlan) -> Document:
 
 def verdict(plan: FleetPlan) -> Iterable[Block]:
     """Say whether the fleet fits, what does not and what would help, and what is not known."""
+    known = ", as far as is known" if plan.unknown or plan.inputs.is_private else ""
     bad = [check for check in plan.checks if check.fit in (Fit.TIGHT, Fit.EXCEEDS)]
     if plan.checks[0].fit is Fit.EXCEEDS:
         kind, title = Kind.BAD, "This fleet does not fit: it is more than the server takes at once"
     elif plan.fit is Fit.EXCEEDS:
         kind, title = Kind.BAD, "This fleet does not fit"
     elif plan.fit is Fit.TIGHT:
-        kind, title = Kind.WARNING, "This fleet fits, and leaves less room than it should"
+        kind, title = Kind.WARNING, f"This fleet fits{known}, and leaves less room than it should"
     elif plan.fit is Fit.UNKNOWN:
         kind, title = Kind.WARNING, "Whether this fleet fits is not known"
     else:
-        kind, title = Kind.GOOD, "This fleet fits"
-        title += ", as far as is known" if plan.unknown or plan.inputs.is_private else ""
+        kind, title = Kind.GOOD, f"This fleet fits{known}"
     yield Callout(
         kind=kind,
         title=title,

@@ -31,6 +31,7 @@ def test_it_tells_what_it_is_and_gets_our_package(monkeypatch: pytest.MonkeyPatc
         assert other.about["packages"]["redis"] is not None
         assert other.package_path == other.environment()["PYTHONPATH"]
         assert "canary-77" not in other.environment().values()
+        assert "1" == other.environment()["OPENBLAS_NUM_THREADS"]
         where = subprocess.run(
             other.command("-c", "import valkeybench; print(valkeybench.__file__)"),
             env=other.environment(),

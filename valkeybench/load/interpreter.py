@@ -52,6 +52,8 @@ class Interpreter:
     def environment(self) -> dict[str, str]:
         """Give the variables it runs with: ours, but for secrets."""
         kept = {k: v for k, v in os.environ.items() if k not in _SECRETS_IN_ENVIRONMENT}
+        # numpy's threads spin for a while where the load should have the CPU, and none is needed.
+        kept["OPENBLAS_NUM_THREADS"] = "1"
         if self.package_path is None:
             return kept
         # What leads our Python to its packages would lead another one to them, too.

@@ -33,6 +33,24 @@ class ExitCode(IntEnum):
     GATE_INCONCLUSIVE = 11
     INTERRUPTED = 130
 
+    @property
+    def meaning(self) -> str:
+        """Say what happened."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.DONE: "done; a gate says pass",
+    ExitCode.BUG: "a bug of ours",
+    ExitCode.USAGE: "what was asked cannot be: usage or scenario",
+    ExitCode.SERVER: "the server is unreachable, refused us, or went away",
+    ExitCode.LOAD: "the load could not be generated as promised",
+    ExitCode.RESULT: "a result file can't be read, written or compared",
+    ExitCode.GATE_FAIL: "a gate, or `--fail-if`, says no",
+    ExitCode.GATE_INCONCLUSIVE: "a gate, or `--fail-if`, can't say",
+    ExitCode.INTERRUPTED: "interrupted; what was measured is kept",
+}
+
 
 class ValkeybenchError(Exception):
     """The root: something stopped us.

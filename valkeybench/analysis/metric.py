@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 THROUGHPUT = "throughput"
 
-_PHASES = (Phase.LATENESS, *PARTS, Phase.SERVICE, Phase.RESPONSE)
-_STATS = ("min", "mean", "p50", "p90", "p99", "p999", "max")
-_COUNTS = ("failed", "unfinished", "dropped", "starved", *FailureKind)
-_TOTALS = (THROUGHPUT, "fairness", *_COUNTS)
+PHASES = (Phase.LATENESS, *PARTS, Phase.SERVICE, Phase.RESPONSE)
+STATS = ("min", "mean", "p50", "p90", "p99", "p999", "max")
+COUNTS = ("failed", "unfinished", "dropped", "starved", *FailureKind)
+TOTALS = (THROUGHPUT, "fairness", *COUNTS)
 _QUANTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
 _MORE_IS_BETTER = (THROUGHPUT, "fairness")
 
@@ -58,7 +58,7 @@ class Metric:
     @property
     def is_count(self) -> bool:
         """Tell whether it counts something, or gives the share of it."""
-        return self.phase is None and self.stat in _COUNTS
+        return self.phase is None and self.stat in COUNTS
 
     @property
     def more_is_better(self) -> bool:
@@ -100,14 +100,14 @@ def parse_metric(word: str) -> Metric:
     """Read a metric by its name; raises MetricError."""
     name, dot, stat = word.partition(".")
     if not dot:
-        if name in _TOTALS:
+        if name in TOTALS:
             return Metric(stat=name)
-        if name in _PHASES:
+        if name in PHASES:
             raise MetricError("which of its values is meant", f"write {name}.p99")
-        raise MetricError("there is no such metric", did_you_mean(name, [*_TOTALS, *_PHASES]))
-    if name not in _PHASES:
-        raise MetricError(f"there is no phase {legible(name)}", did_you_mean(name, _PHASES))
+        raise MetricError("there is no such metric", did_you_mean(name, [*TOTALS, *PHASES]))
+    if name not in PHASES:
+        raise MetricError(f"there is no phase {legible(name)}", did_you_mean(name, PHASES))
     stat = stat.replace("p99.9", "p999")
-    if stat not in _STATS:
-        raise MetricError(f"{name} has no {legible(stat)}", f"use one of {', '.join(_STATS)}")
+    if stat not in STATS:
+        raise MetricError(f"{name} has no {legible(stat)}", f"use one of {', '.join(STATS)}")
     return Metric(phase=Phase(name), stat=stat)

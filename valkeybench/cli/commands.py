@@ -28,7 +28,7 @@ Examples:
   valkeybench run -c 50 -m 5,10,25,50      which size is enough?
   valkeybench run --pool raising -m 5      what an exhausted pool does
   valkeybench run undersized               a scenario that comes with it
-  valkeybench run --url valkey://host:6379 against a server of yours
+  valkeybench run --url valkey://host:6379  against a server of yours
 """
 
 _SIZE_EXAMPLES = """\b

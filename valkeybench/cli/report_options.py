@@ -14,7 +14,7 @@ Examples:
   valkeybench report RUN.json                  in the terminal
   valkeybench report RUN.json -o report.html   as a page, to print and to forward
   valkeybench report A.json B.json -o all.csv  several runs beside each other
-  valkeybench report RUN.json --format om -o - to standard output
+  valkeybench report RUN.json --format om -o -  to standard output
 """
 
 Runs = Annotated[

@@ -89,17 +89,23 @@ class Summary(Record):
     """Completed requests per second, all processes together; failures are not in it. A
     request is one command, or one batch of several."""
     attempted: Count
+    """Requests begun or due in the window: completed, failed, unfinished and dropped together."""
     completed: Count
+    """Requests whose reply came, and was no error, before the window closed."""
     commands: Count | None = None
     """Commands of the completed requests; None in a file that does not tell."""
     failed: Count
+    """Requests that ended in an error; they are in no throughput and no latency but `failed`."""
     unfinished: Count
+    """Requests under way when the window closed; each counts in the latencies at its age."""
     dropped: Count
     """Commands of an open load that were due before the window closed and never sent."""
     offered: Count | None = None
     """Commands due in the window by the schedule of an open load; None for a closed one."""
     retries: Count = 0
+    """What the client library tried again by itself."""
     failures: dict[str, Count]
+    """The failed requests by kind."""
     fairness: Share | None
     """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
     starved: Count

@@ -2,10 +2,11 @@
 
 In two steps, for loads take time. First *every* command is executed in this process, with files
 that stand in for those it names, up to the point where it would reach for a server; commands that
-need none (report, compare, gate, scenarios, fleet) are executed to their end. Then those that
-load or watch a server really do, in processes of their own, over a short time: each that has a
-flag, a scenario or a subcommand that no earlier one has. `NOT_DRIVEN` says what is left out of
-the second step (so are gates of two sides, which tests/house/test_startup.py runs), and `NOT_OURS` which shown commands are another program's.
+need none (report, compare, a gate on a run, scenarios, fleet) are executed to their end. Then those
+that load or watch a server really do, in processes of their own, over a short time: each that has a
+flag, a scenario or a subcommand that no earlier one has. `NOT_DRIVEN` says what is left out of the
+second step (gates of two sides are, too, which tests/cli/test_sides.py runs), and `NOT_OURS` which
+shown commands are another program's.
 """
 
 from __future__ import annotations

@@ -11,16 +11,18 @@ shown commands are another program's.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
 
+import valkeybench as valkeybench_package
 from tests.cli.commandline import valkeybench
 from tests.docs.shown import NOT_OURS, Shown, commands_in, ours, shown
 from tests.docs.standins import SHORTER, elsewhere, put_files
-from valkeybench import turns, workflow
 from valkeybench.cli.app import SUMMARIES, app
 from valkeybench.errors import ExitCode
 from valkeybench.server.embedded import embedded_server
@@ -42,11 +44,8 @@ NOT_DRIVEN = {
 """Flags whose commands stop where they would reach for a server, and why."""
 
 _VERDICTS = (ExitCode.DONE, ExitCode.GATE_FAIL, ExitCode.GATE_INCONCLUSIVE)
-_DOORS = (
-    *((workflow, name) for name in ("open_place", "open_servers", "open_watched")),
-    *((turns, name) for name in ("open_place", "open_watched", "other_interpreter")),
-)
-"""Where a command leaves for a server, or for another Python."""
+_DOORS = ("open_place", "open_servers", "open_watched", "other_interpreter")
+"""By which a module at the top leaves for a server, or for another Python."""
 
 
 class Left(BaseException):
@@ -76,8 +75,11 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     def leave(*_: object, **__: object) -> None:
         raise Left
 
-    for module, door in _DOORS:
-        monkeypatch.setattr(module, door, leave)
+    for found in pkgutil.iter_modules(valkeybench_package.__path__):
+        if not found.ispkg and found.name != "__main__":
+            module = importlib.import_module(f"valkeybench.{found.name}")
+            for door in set(_DOORS) & set(vars(module)):
+                monkeypatch.setattr(module, door, leave)
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "VALKEYBENCH_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -48,8 +48,10 @@ class Shown:
 
 def pages() -> list[Path]:
     """Give every page that shows commands."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return [*found, ROOT / "results/reference/README.md"]
+    first = ROOT / "README.md"
+    others = [path for path in sorted(ROOT.glob("*.md")) if path != first]
+    kept = ROOT / "results/reference/README.md"
+    return [first, *others, *sorted((ROOT / "docs").rglob("*.md")), kept]
 
 
 def shown() -> list[Shown]:

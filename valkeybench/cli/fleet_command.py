@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli.consent import Yes
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
 from valkeybench.cli.output_options import PANEL
@@ -65,6 +66,7 @@ def fleet_command(
         typer.Option("--quiet", "-q", rich_help_panel=PANEL, help="No progress; only the verdict."),
     ] = False,
     page: Page = None,
+    yes: Yes = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
@@ -78,6 +80,13 @@ def fleet_command(
         from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
 
         code = fleet(
-            run, flags, measure=measure, output=output, page=page, as_json=as_json, quiet=quiet
+            run,
+            flags,
+            measure=measure,
+            output=output,
+            page=page,
+            as_json=as_json,
+            quiet=quiet,
+            yes=yes,
         )
         raise typer.Exit(code)

@@ -93,10 +93,10 @@ def run(
 ) -> Outcome:
     """Measure what a scenario asks for; keep it in `output` after every trial.
 
-    `consent` is asked when something speaks against loading the server. Ctrl-C ends it early and keeps the finished trials, marked `interrupted`. So does a
-    server that goes away or a load that fails twice in a row, marked `failed`. Raises
-    ServerError, LoadError or ScenarioError when the load cannot even begin, ResultError when
-    it cannot be kept.
+    `consent` is asked when something speaks against loading the server. Ctrl-C ends it early and
+    keeps the finished trials, marked `interrupted`. So does a server that goes away or a load
+    that fails twice in a row, marked `failed`. Raises ServerError, LoadError or ScenarioError
+    when the load cannot even begin, ResultError when it cannot be kept.
     """
     plan = make_plan(scenario, key_prefix=_prefix())
     return _measure(scenario, _Planned(plan), output=output, watcher=watcher, consent=consent)
@@ -345,12 +345,7 @@ class _Search:
 
 
 def _measure(
-    scenario: Scenario,
-    course: _Course,
-    *,
-    output: Path | None,
-    watcher: Watcher,
-    consent: Consent,
+    scenario: Scenario, course: _Course, *, output: Path | None, watcher: Watcher, consent: Consent
 ) -> Outcome:
     """Run trials against the server a scenario names, and keep what they saw."""
     plan = course.plan

@@ -60,14 +60,15 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
     client = _client(endpoint)
     try:
         if scenario.data_set:
-            keyspace.loaded = _load(client, scenario, prefix)
+            keyspace.loaded = _load(client, endpoint, scenario, prefix)
         yield keyspace
     finally:
         touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
         remove = _remove_from_nodes if endpoint.nodes else _remove
         trouble = remove(client, chain.from_iterable(touched))
         if trouble:
-            keyspace.left_behind = f"those beginning with {prefix}: {trouble}"
+            said = f"those beginning with {prefix}: {trouble}"
+            keyspace.left_behind = endpoint.masked(said)
         if isinstance(client, redis.RedisCluster):
             client.disconnect_connection_pools()
         client.close()
@@ -92,10 +93,11 @@ def _client(endpoint: Endpoint) -> AnyClient:
     try:
         return make_cluster(case, endpoint, Ledger(Shared())).make_client()
     except _ERRORS as error:
-        raise ServerError(f"{endpoint.address}: the cluster cannot be used: {error}") from None
+        said = endpoint.masked(f"{endpoint.address}: the cluster cannot be used: {error}")
+        raise ServerError(said) from None
 
 
-def _load(client: AnyClient, scenario: Scenario, prefix: str) -> Loaded:
+def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str) -> Loaded:
     keys = size = 0
     begun = clock()
     sending = _Sending(client)
@@ -109,7 +111,7 @@ def _load(client: AnyClient, scenario: Scenario, prefix: str) -> Loaded:
         sending.send()
     except _ERRORS as error:
         raise ServerError(
-            f"the keys that the commands read could not be written: {error}",
+            endpoint.masked(f"the keys that the commands read could not be written: {error}"),
             remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
             "or DEL on keys that begin with valkeybench:",
         ) from None

@@ -21,7 +21,7 @@ from valkeybench.errors import ExitCode, ResultError
 from valkeybench.report.formats import Format, sheets
 from valkeybench.report.overlay import document_of, name_runs
 from valkeybench.results import store
-from valkeybench.results.runfile import LARGEST
+from valkeybench.results.bounds import LARGEST
 from valkeybench.results.store import MOST_CASES, MOST_VALUES, read_run
 
 if TYPE_CHECKING:

@@ -24,6 +24,18 @@ Examples:
 """
 
 
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=PANEL,
+        help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
+    ),
+]
+
+
 @takes_flags(Panel.SERVER, Panel.TLS, own=FLEET_FIELDS)
 def fleet_command(
     run: Annotated[
@@ -43,16 +55,7 @@ def fleet_command(
             "of Server and TLS name. Keeps that run, too.",
         ),
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=PANEL,
-            help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
-        ),
-    ] = None,
+    output: _Output = None,
     as_json: Annotated[
         bool,
         typer.Option(

@@ -6,35 +6,19 @@ Schema history
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from valkeybench.results.bounds import AxisValue, Count, Many, Moment, Nanoseconds, Share
+
 SCHEMA_VERSION: Final = 1
-
-LARGEST = 2**63 - 1
-"""Whole numbers beyond it are nobody's measurement, and no other language reads them."""
-LARGEST_SHARE = 1e18
-
-Count = Annotated[int, Field(ge=0, le=LARGEST)]
-Nanoseconds = Annotated[int, Field(ge=0, le=LARGEST)]
-Moment = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
-"""Nanoseconds from some instant, either way."""
-Share = Annotated[float, Field(ge=0, le=LARGEST_SHARE)]
-
-AxisValue: TypeAlias = (
-    bool | Moment | Annotated[float, Field(ge=-LARGEST_SHARE, le=LARGEST_SHARE)] | str | None
-)
 
 _NUMBERED = (
     *("max_connections", "concurrency", "processes", "pipeline", "protocol", "retries", "rate"),
     *("pool_timeout_ns", "socket_timeout_ns", "connect_timeout_ns", "rtt_ns"),
 )
 """The axes whose values are numbers, where they have any."""
-
-_Item = TypeVar("_Item")
-Many: TypeAlias = Annotated[list[_Item], Field(fail_fast=True)]
-"""A list; one bad item is enough to refuse it, a million need not all be told."""
 
 
 class Record(BaseModel):

@@ -7,6 +7,7 @@
     checks.py summary JUNIT_XML            print the closing line
     checks.py tls-server                   a server with TLS is there for the tests
     checks.py backports CODENAME SOURCES   print apt sources, rewritten to the backports
+    checks.py pinned CONSTRAINTS           everything installed here is of the version listed there
 
 Standard library only: it also runs before anything is installed; but for `tls-server`, which
 asks the package itself.
@@ -18,12 +19,13 @@ import json
 import re
 import sys
 from collections import Counter
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ALLOWED_SKIPS: tuple[str, ...] = (
     # A delay in the kernel needs root, its tools, and a kernel built with sch_netem; the emulated
@@ -149,6 +151,35 @@ def backports(sources: str, codename: str) -> str:
     )
 
 
+_NOT_PINNED = {"pip", "setuptools", "wheel", "valkeybench"}
+"""What comes with a virtual environment, and what is checked itself."""
+
+
+def check_pinned(constraints: str, installed: Mapping[str, str]) -> str:
+    """Say how many packages are pinned; raises CheckError when one is not, or is another version.
+
+    `installed` is the version of each package by its name.
+    """
+    pinned = {
+        name: version
+        for name, separator, version in (line.partition("==") for line in constraints.split())
+        if separator
+    }
+    found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in installed.items()}
+    wrong = [
+        f"  {name}=={version}, pinned is {pinned.get(name) or 'no version'}"
+        for name, version in sorted(found.items())
+        if name not in _NOT_PINNED and pinned.get(name) != version
+    ]
+    if wrong or not pinned:
+        raise CheckError("\n".join(["installed, and not as constraints.txt has it:", *wrong]))
+    return f"{len(found.keys() - _NOT_PINNED)} packages, all of the versions listed"
+
+
+def _installed() -> dict[str, str]:
+    return {each.metadata["Name"]: each.version for each in distributions()}
+
+
 def _read(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
@@ -164,6 +195,7 @@ def main(arguments: Sequence[str]) -> int:
             _read(listing), (path.stem for path in Path(folder).glob("*.toml"))
         ),
         "tls-server": check_tls_server,
+        "pinned": lambda path: check_pinned(_read(path), _installed()),
         "backports": lambda codename, path: backports(_read(path), codename),
     }
     name, *paths = arguments

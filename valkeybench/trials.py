@@ -15,6 +15,7 @@ from valkeybench.analysis.health import health
 from valkeybench.analysis.idling import idle_notes
 from valkeybench.analysis.notes import run_notes
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
+from valkeybench.load.caution import cautions, check_consent, nobody
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.load.placement import place
 from valkeybench.load.preflight import check_room
@@ -25,6 +26,7 @@ from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment
 from valkeybench.results.store import write_run
 from valkeybench.server.doorstep import read_doorstep
+from valkeybench.server.neighbours import neighbours
 from valkeybench.server.probe import connection_costs
 from valkeybench.server.serving import TlsProvider
 from valkeybench.server.session import gone
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from valkeybench.load.caution import Consent
     from valkeybench.load.keyspace import Keyspace
     from valkeybench.load.places import Place
     from valkeybench.measurement.measurement import Measurement
@@ -73,6 +76,8 @@ class Bench:
     where: Place
     about: Mapping[str, Any] | None = None
     """What the Python says of itself that the load runs in, where that is not ours."""
+    consent: Consent = nobody
+    """Who is asked when something speaks against loading the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,7 @@ def stand_up(
     serving, sampler = bench.serving, bench.sampler
     endpoint, facts = serving.endpoint(), sampler.facts()
     check_room(plan, facts)
+    check_consent(cautions(endpoint, facts, neighbours(sampler), plan), bench.consent)
     check_commands(endpoint, scenario, facts)
     plan = plan.placed(place(scenario.pin, endpoint, facts.nodes))
     watcher.planned(plan, endpoint, facts)

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from valkeybench.analysis.regression import look_at
+from valkeybench.load.caution import nobody
 from valkeybench.load.interpreter import OURS, other_interpreter
 from valkeybench.load.places import LocalPlace, open_place
 from valkeybench.load.preflight import check_clients
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from valkeybench.analysis.comparison import Rule
     from valkeybench.analysis.regression import Look
     from valkeybench.errors import ValkeybenchError
+    from valkeybench.load.caution import Consent
     from valkeybench.load.interpreter import Interpreter
     from valkeybench.load.places import Place
     from valkeybench.plan.trial import Plan, Trial
@@ -49,6 +51,8 @@ class Side:
     python: str | None = None
     """An interpreter; None is ours."""
     output: Path | None = None
+    consent: Consent = nobody
+    """Who is asked when something speaks against loading its server."""
 
 
 class TurnsWatcher(Watcher, Protocol):
@@ -162,7 +166,8 @@ def _stand_up(sides: Sequence[Side], stack: ExitStack, watcher: Watcher) -> list
             opened = stack.enter_context(_opened(scenario.server, sides, plans))
             servers.append((scenario.server, opened))
         serving, sampler = opened
-        bench = Bench(_one_way(serving, tls=plan.cases[0].tls), sampler, where, interpreter.about)
+        way = _one_way(serving, tls=plan.cases[0].tls)
+        bench = Bench(way, sampler, where, interpreter.about, side.consent)
         stand = stack.enter_context(stand_up(scenario, plan, bench, watcher=watcher))
         found.append(_Standing(side=side, stand=stand))
     return found

@@ -31,9 +31,11 @@ from valkeybench.analysis.regression import apart, verdict_of
 from valkeybench.analysis.search import Step, Tried, answer_so_far, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.errors import ServerError, ValkeybenchError
+from valkeybench.load.caution import nobody
 from valkeybench.load.places import open_place
 from valkeybench.load.preflight import check_clients
 from valkeybench.plan.trial import make_plan
+from valkeybench.preview import look_ahead
 from valkeybench.results.environment import read_environment, read_state
 from valkeybench.results.noisefile import Floor
 from valkeybench.results.store import read_run, write_run
@@ -55,8 +57,10 @@ if TYPE_CHECKING:
     from valkeybench.analysis.observing import Findings, Wish
     from valkeybench.analysis.search import Answer, Goal
     from valkeybench.analysis.verdict import Verdict
+    from valkeybench.load.caution import Consent
     from valkeybench.measurement.looking import Pace
     from valkeybench.measurement.reading import ServerFacts
+    from valkeybench.plan.preview import Preview
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Book, Status
     from valkeybench.results.noisefile import NoiseFile
@@ -84,39 +88,64 @@ class Outcome:
     stopped_by: ValkeybenchError | None = None
 
 
-def run(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+def run(
+    scenario: Scenario, *, output: Path | None, watcher: Watcher, consent: Consent = nobody
+) -> Outcome:
     """Measure what a scenario asks for; keep it in `output` after every trial.
 
-    Ctrl-C ends it early and keeps the finished trials, marked `interrupted`. So does a
-    server that goes away or a load that fails twice in a row, marked `failed`. Raises
-    ServerError, LoadError or ScenarioError when the load cannot even begin, ResultError when
-    it cannot be kept.
+    `consent` is asked when something speaks against loading the server. Ctrl-C ends it early and
+    keeps the finished trials, marked `interrupted`. So does a server that goes away or a load
+    that fails twice in a row, marked `failed`. Raises ServerError, LoadError or ScenarioError
+    when the load cannot even begin, ResultError when it cannot be kept.
     """
     plan = make_plan(scenario, key_prefix=_prefix())
-    return _measure(scenario, plan, _Planned(), output=output, watcher=watcher)
+    return _measure(scenario, _Planned(plan), output=output, watcher=watcher, consent=consent)
 
 
-def size(scenario: Scenario, goal: Goal, *, output: Path | None, watcher: SearchWatcher) -> Outcome:
+def preview(scenario: Scenario, goal: Goal | None = None) -> Preview:
+    """Say what `run` would do, or with a goal `size`: a server that is named is only asked.
+
+    Raises ServerError and ScenarioError as they would before the load; of ours none is started.
+    """
+    return look_ahead(scenario if goal is None else _first_of_search(scenario, goal))
+
+
+def size(
+    scenario: Scenario,
+    goal: Goal,
+    *,
+    output: Path | None,
+    watcher: SearchWatcher,
+    consent: Consent = nobody,
+) -> Outcome:
     """Find the smallest pool that is enough for a load of one kind, by measurement.
 
     Every trial is kept as `run` keeps them, and it ends early in the same ways; what was
     tried until then still gives an estimate. Raises what `run` raises.
     """
-    base = replace(scenario, repeats=1, axes=replace(scenario.axes, max_connections=(goal.most,)))
-    plan = make_plan(base, key_prefix=_prefix())
+    plan = make_plan(_first_of_search(scenario, goal), key_prefix=_prefix())
     pools = (goal.pool, Pool.FAIR) if goal.pool is Pool.BLOCKING else (goal.pool,)
     asked = replace(scenario, axes=replace(scenario.axes, pool=pools, max_connections=goal.grid))
-    return _measure(asked, plan, _Search(goal, watcher), output=output, watcher=watcher)
+    course = _Search(plan, goal, watcher)
+    return _measure(asked, course, output=output, watcher=watcher, consent=consent)
 
 
-def fleet(scenario: Scenario, *, output: Path | None, watcher: Watcher) -> Outcome:
+def _first_of_search(scenario: Scenario, goal: Goal) -> Scenario:
+    """Give the scenario of the one trial a search begins with, the largest of them all."""
+    return replace(scenario, repeats=1, axes=replace(scenario.axes, max_connections=(goal.most,)))
+
+
+def fleet(
+    scenario: Scenario, *, output: Path | None, watcher: Watcher, consent: Consent = nobody
+) -> Outcome:
     """Measure what a fleet is planned with: a storm of connections, and what each costs.
 
     It is a run like any other, but what connections cost is always looked at. Raises what
     `run` raises.
     """
     plan = make_plan(scenario, key_prefix=_prefix())
-    return _measure(scenario, plan, _Planned(wants_costs=True), output=output, watcher=watcher)
+    course = _Planned(plan, wants_costs=True)
+    return _measure(scenario, course, output=output, watcher=watcher, consent=consent)
 
 
 def compare(
@@ -245,6 +274,8 @@ def _prefix() -> str:
 class _Course(Protocol):
     """Which trials are run, and what is recommended after them."""
 
+    plan: Plan
+    """The trials that are known before the first."""
     wants_costs: bool
     """Whether what a connection costs is looked at however short the load is."""
 
@@ -258,7 +289,8 @@ class _Course(Protocol):
 class _Planned:
     """Every trial of the plan, whatever is seen."""
 
-    def __init__(self, *, wants_costs: bool = False) -> None:
+    def __init__(self, plan: Plan, *, wants_costs: bool = False) -> None:
+        self.plan = plan
         self.wants_costs = wants_costs
 
     def trials(self, book: Book) -> Iterable[Trial]:
@@ -271,7 +303,8 @@ class _Planned:
 class _Search:
     """Each trial by what those before it saw."""
 
-    def __init__(self, goal: Goal, watcher: SearchWatcher) -> None:
+    def __init__(self, plan: Plan, goal: Goal, watcher: SearchWatcher) -> None:
+        self.plan = plan
         self._goal, self._watcher = goal, watcher
         self.wants_costs = False
         self._tried: list[Tried] = []
@@ -312,9 +345,10 @@ class _Search:
 
 
 def _measure(
-    scenario: Scenario, plan: Plan, course: _Course, *, output: Path | None, watcher: Watcher
+    scenario: Scenario, course: _Course, *, output: Path | None, watcher: Watcher, consent: Consent
 ) -> Outcome:
     """Run trials against the server a scenario names, and keep what they saw."""
+    plan = course.plan
     check_clients(plan, scenario.server.tls)
     status: Status | None = None
     try:
@@ -326,7 +360,7 @@ def _measure(
             stand_up(
                 scenario,
                 plan,
-                Bench(serving, sampler, where),
+                Bench(serving, sampler, where, consent=consent),
                 watcher=watcher,
                 wants_costs=course.wants_costs,
             ) as stand,

@@ -227,3 +227,15 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 deb [arch=amd64 signed-by=/k.gpg] http://mirror.invalid/debian bookworm-backports main contrib
 """ == checks.backports(LINES, "bookworm")
     assert "" == checks.backports(STANZAS + LINES, "trixie")
+
+
+def test_what_is_installed_must_be_pinned(checks: ModuleType) -> None:
+    """To that very version, however the name is spelt; what is pinned and absent does no harm."""
+    pins = "# why\n\nsome-thing==1.2\nother==3\n"
+    installed = {"Some_Thing": "1.2", "pip": "9", "valkeybench": "0"}
+    assert "1 packages, all of the versions listed" == checks.check_pinned(pins, installed)
+    for wrong in ({"some.thing": "1.3"}, {"new": "1"}):
+        with pytest.raises(checks.CheckError, match="installed, and not as"):
+            checks.check_pinned(pins, installed | wrong)
+    with pytest.raises(checks.CheckError):
+        checks.check_pinned("", {})

@@ -5,27 +5,10 @@ from __future__ import annotations
 import pytest
 
 from valkeybench.errors import ScenarioError
-from valkeybench.load.reach import check_reach, is_in_clear, is_loopback, scheduler_host
+from valkeybench.load.reach import check_reach, is_in_clear, scheduler_host
 from valkeybench.scenario.model import ServerSettings
 
 ELSEWHERE = ["192.0.2.7", "127.0.0.1"]
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.9.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("10.0.0.1", False),
-        ("localhost.example.org", False),
-        ("", False),
-    ],
-)
-def test_loopback_is_known_by_name_and_address(host: str, *, expected: bool) -> None:
-    """A name that only begins like it is another machine's."""
-    assert expected == is_loopback(host)
 
 
 @pytest.mark.parametrize(

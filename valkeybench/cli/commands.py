@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from valkeybench.cli import observe_options, report_options
+from valkeybench.cli import observe_options, report_options, size_options
+from valkeybench.cli.consent import DryRun, Yes
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
 from valkeybench.cli.fleet_command import FLEET_EXAMPLES, fleet_command
@@ -21,7 +22,6 @@ commands = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_GOAL = "What is looked for"
 _EXAMPLES = """\b
 Examples:
   valkeybench run -c 50 -m 10              with a pool of ten, and without
@@ -29,14 +29,6 @@ Examples:
   valkeybench run --pool raising -m 5      what an exhausted pool does
   valkeybench run undersized               a scenario that comes with it
   valkeybench run --url valkey://host:6379  against a server of yours
-"""
-
-_SIZE_EXAMPLES = """\b
-Examples:
-  valkeybench size -c 50 --think 10ms           as good as a pool that is no limit
-  valkeybench size size-web --slo 'response.p99 < 5ms'
-  valkeybench size -c 50 --confidence certified --growth 1.5x
-  valkeybench size --pool raising -c 20         which size never raises?
 """
 
 
@@ -54,6 +46,8 @@ def run_command(
     output: Output = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Measure: the same load with and without a pool, and what size is enough.
@@ -63,22 +57,15 @@ def run_command(
     with ending_well():
         from valkeybench.cli.run import run  # noqa: PLC0415 - heavy, and not for --help
 
-        raise typer.Exit(run(scenario, flags, output=output, as_json=as_json, quiet=quiet))
+        if dry_run:
+            from valkeybench.cli.dry_run import dry_run_of_run  # noqa: PLC0415 - as above
+
+            raise typer.Exit(dry_run_of_run(scenario, flags, output=output, as_json=as_json))
+        code = run(scenario, flags, output=output, as_json=as_json, quiet=quiet, yes=yes)
+        raise typer.Exit(code)
 
 
-_Slo = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slo",
-        metavar="LIMIT",
-        rich_help_panel=_GOAL,
-        help="What is good enough, as 'response.p99 < 5ms'; several must all hold. "
-        "[dim]Default: as good as a pool that is no limit[/dim]",
-    ),
-]
-
-
-@commands.command("size", epilog=_SIZE_EXAMPLES)
+@commands.command("size", epilog=size_options.EXAMPLES)
 @takes_flags(*LOAD_PANELS, examples=True)
 def size_command(
     scenario: Annotated[
@@ -86,39 +73,16 @@ def size_command(
         typer.Argument(help="Name of a shipped scenario or a TOML file with one load."),
     ] = None,
     *,
-    slo: _Slo = None,
-    confidence: Annotated[
-        str,
-        typer.Option(
-            "--confidence",
-            metavar="WORD",
-            rich_help_panel=_GOAL,
-            help="quick: one run and an estimate; standard: sizes tried beside a pool that is no "
-            "limit; certified: fresh pairs prove it.",
-        ),
-    ] = "standard",
-    headroom: Annotated[
-        str,
-        typer.Option(
-            "--headroom", rich_help_panel=_GOAL, help="What to add, said beside the size."
-        ),
-    ] = "25%",
-    growth: Annotated[
-        str,
-        typer.Option(
-            "--growth",
-            metavar="FACTOR",
-            rich_help_panel=_GOAL,
-            help="Also say what so many times the load needs.",
-        ),
-    ] = "1x",
-    cap: Annotated[
-        int | None,
-        typer.Option("--cap", metavar="N", rich_help_panel=_GOAL, help="No pool larger than this."),
-    ] = None,
+    slo: size_options.Slo = None,
+    confidence: size_options.Confidence = "standard",
+    headroom: size_options.Headroom = "25%",
+    growth: size_options.Growth = "1x",
+    cap: size_options.Cap = None,
     output: Output = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Find the smallest pool that is enough, by measurement.
@@ -132,7 +96,12 @@ def size_command(
         wishes = Wishes(
             slo=slo or [], confidence=confidence, headroom=headroom, growth=growth, cap=cap
         )
-        code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet)
+        if dry_run:
+            from valkeybench.cli.dry_run import dry_run_of_size  # noqa: PLC0415 - as above
+
+            code = dry_run_of_size(scenario, flags, wishes, output=output, as_json=as_json)
+            raise typer.Exit(code)
+        code = size(scenario, flags, wishes, output=output, as_json=as_json, quiet=quiet, yes=yes)
         raise typer.Exit(code)
 
 

@@ -59,6 +59,7 @@ def fleet(
     page: Path | None,
     as_json: bool,
     quiet: bool,
+    yes: bool = False,
 ) -> ExitCode:
     """Plan and report; the verdict is in the words, not in the exit code."""
     asked = read_fleet(flags)
@@ -73,7 +74,7 @@ def fleet(
     # What cannot be planned is said before anything is measured.
     read_inputs(asked, run, None)
     if measure:
-        outcome, kept = _measure(flags, output=output, quiet=quiet)
+        outcome, kept = _measure(flags, output=output, quiet=quiet, yes=yes)
         storm, code = outcome.run, _exit_code(outcome)
         sources.append(str(kept))
     plan = plan_fleet(read_inputs(asked, run, storm))
@@ -143,15 +144,17 @@ def storm_scenario(flags: Flags, environment: Mapping[str, str]) -> Scenario:
     return replace(scenario, axes=replace(scenario.axes, tls=(over_tls,)))
 
 
-def _measure(flags: Flags, *, output: Path | None, quiet: bool) -> tuple[Outcome, Path]:
+def _measure(flags: Flags, *, output: Path | None, quiet: bool, yes: bool) -> tuple[Outcome, Path]:
     """Measure what a storm is to a server; the run is kept as any other."""
     from valkeybench import workflow  # noqa: PLC0415 - redis-py and all, only when measuring
+    from valkeybench.cli.consent import Consent  # noqa: PLC0415 - the same
     from valkeybench.cli.progress import make_progress  # noqa: PLC0415 - the same
 
     scenario = storm_scenario(flags, os.environ)
     path = default_path(scenario.name, datetime.now(UTC)) if output is None else output
     with place_for(path, make_directory=output is None), make_progress(quiet=quiet) as progress:
-        return workflow.fleet(scenario, output=path, watcher=progress), path
+        consent = Consent(progress, yes=yes)
+        return workflow.fleet(scenario, output=path, watcher=progress, consent=consent), path
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:

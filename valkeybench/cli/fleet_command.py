@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli.consent import Yes
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import takes_flags
 from valkeybench.cli.output_options import PANEL
@@ -21,6 +22,18 @@ Examples:
   valkeybench fleet results/mine.json --processes 8 --maxclients 20000 --server-memory 8GiB
   valkeybench fleet results/mine.json --processes 8 --tls on --handshakes-per-second 477
 """
+
+
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=PANEL,
+        help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
+    ),
+]
 
 
 @takes_flags(Panel.SERVER, Panel.TLS, own=FLEET_FIELDS)
@@ -42,16 +55,7 @@ def fleet_command(
             "of Server and TLS name. Keeps that run, too.",
         ),
     ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            rich_help_panel=PANEL,
-            help="Keep what --measure measured here instead of results/<utc>-fleet-storm.json.",
-        ),
-    ] = None,
+    output: _Output = None,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -65,6 +69,7 @@ def fleet_command(
         typer.Option("--quiet", "-q", rich_help_panel=PANEL, help="No progress; only the verdict."),
     ] = False,
     page: Page = None,
+    yes: Yes = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Plan many processes: connections, memory, CPU and reconnect storms, from a run.
@@ -78,6 +83,13 @@ def fleet_command(
         from valkeybench.cli.fleet import fleet  # noqa: PLC0415 - heavy, and not for --help
 
         code = fleet(
-            run, flags, measure=measure, output=output, page=page, as_json=as_json, quiet=quiet
+            run,
+            flags,
+            measure=measure,
+            output=output,
+            page=page,
+            as_json=as_json,
+            quiet=quiet,
+            yes=yes,
         )
         raise typer.Exit(code)

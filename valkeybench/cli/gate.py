@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.noise import told_apart
 from valkeybench.analysis.verdict import joined
 from valkeybench.cli.compare import rules_of
+from valkeybench.cli.consent import Consent
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
 from valkeybench.cli.limits import PLACE
@@ -60,6 +61,7 @@ class Wishes:
     noise: Path
     output: Path | None = None
     quiet: bool = False
+    yes: bool = False
 
 
 def gate(
@@ -138,7 +140,9 @@ def gate_sides(word: str | None, flags: Flags, wishes: Wishes, outlets: Outlets)
     with ExitStack() as places:
         for path in paths:
             places.enter_context(place_for(path, make_directory=wishes.output is None))
-        contest = workflow.gate_sides(*sides, asked=asked, noise=noise, watcher=progress)
+        consent = Consent(progress, yes=wishes.yes)
+        both = [replace(side, consent=consent) for side in sides]
+        contest = workflow.gate_sides(*both, asked=asked, noise=noise, watcher=progress)
     turned = contest.turned
     case = turned.new.cases[0]
     names = {case.id: axes_labels([case.axes])[0]}
@@ -162,6 +166,7 @@ def calibrate(word: str | None, flags: Flags, wishes: Wishes) -> ExitCode:
     side = read_side("base", word, flags, wishes.base, output=None)
     noise = read_noise(wishes.noise)
     progress = make_turns_progress(quiet=wishes.quiet)
+    side = replace(side, consent=Consent(progress, yes=wishes.yes))
     turned, learned = workflow.calibrate(side, rules=asked.rules, noise=noise, watcher=progress)
     write_noise(learned, wishes.noise)
     scatters = told_apart(turned.look)

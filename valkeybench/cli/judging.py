@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from valkeybench.cli.consent import Yes
 from valkeybench.cli.ending import ending_well
 from valkeybench.cli.flags import LOAD_PANELS, takes_flags
 
@@ -214,6 +215,7 @@ def gate_command(
     markdown: _Markdown = None,
     as_json: _AsJson = False,
     quiet: _Quiet = False,
+    yes: Yes = False,
     flags: dict[str, str | list[str]],
 ) -> None:
     """Give a verdict for CI: limits on a run, or whether one of two sides is worse.
@@ -234,6 +236,7 @@ def gate_command(
             noise=noise,
             output=output,
             quiet=quiet,
+            yes=yes,
         )
         run = gate.RunWishes(
             fail_if=fail_if or (),

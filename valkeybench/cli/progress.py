@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +16,8 @@ from valkeybench.scenario.model import plain
 from valkeybench.units import SECOND, format_duration, format_rate, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.runfile import Trial as TrialRecord
@@ -37,6 +40,11 @@ class Silence:
 
     def trial_done(self, trial: Trial, record: TrialRecord) -> None:
         """Say nothing."""
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the screen to somebody else for a while."""
+        yield
 
     def __enter__(self) -> Self:
         """Begin to say nothing."""
@@ -86,6 +94,15 @@ class LiveProgress(Silence):
         self._task = self._progress.add_task("starting", total=None, left="")
         self._stop = threading.Event()
         self._redrawing = threading.Thread(target=self._redraw, daemon=True)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away, and bring it back."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def __enter__(self) -> Self:
         """Start drawing."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from valkeybench import workflow
+from valkeybench.cli.consent import Consent
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import say_error
 from valkeybench.cli.limits import limits_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    word: str | None, flags: Flags, *, output: Path | None, as_json: bool, quiet: bool
+    word: str | None, flags: Flags, *, output: Path | None, as_json: bool, quiet: bool, yes: bool
 ) -> ExitCode:
     """Measure and report; give the exit code."""
     scenario = load_scenario(word, flags)
@@ -47,7 +48,8 @@ def run(
         place_for(path, make_directory=output is None),
         make_progress(quiet=quiet) as progress,
     ):
-        outcome = workflow.run(scenario, output=path, watcher=progress)
+        consent = Consent(progress, yes=yes)
+        outcome = workflow.run(scenario, output=path, watcher=progress, consent=consent)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")
     if quiet:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 from valkeybench.cli.consoles import show as show_document
 from valkeybench.report.scenarios import scenario_document, scenario_list
 from valkeybench.scenario.library import find_scenario, read_text, seed_paths
 from valkeybench.scenario.published import json_schema
 from valkeybench.scenario.reader import parse_toml, read_scenario
+from valkeybench.server.endpoint import endpoint_from_url
 
 
 def list_all() -> None:
@@ -25,11 +27,17 @@ def list_all() -> None:
 
 
 def show(name: str) -> None:
-    """Show one scenario, and the file itself."""
+    """Show one scenario, and the file itself; passwords in it are stars."""
     path = find_scenario(name)
     text = read_text(path)
     scenario = read_scenario(parse_toml(text, source=str(path)), name=path.stem, source=path.name)
+    if scenario.server.url is not None:
+        address = endpoint_from_url(scenario.server).address
+        text = text.replace(scenario.server.url, address)
+        scenario = replace(scenario, server=replace(scenario.server, url=address))
     show_document(scenario_document(scenario))
+    for secret in (scenario.server.password, scenario.server.tls.key_password):
+        text = text.replace(secret.reveal(), "***") if secret else text
     sys.stdout.write(f"\n{text}")
 
 

@@ -12,6 +12,7 @@ from valkeybench.analysis.enough import Yardstick
 from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.reach import out_of_reach
 from valkeybench.analysis.search import Confidence, Goal
+from valkeybench.cli.consent import Consent
 from valkeybench.cli.consoles import show
 from valkeybench.cli.run import exit_code, load_scenario
 from valkeybench.cli.search_progress import make_search_progress
@@ -56,6 +57,7 @@ def size(
     output: Path | None,
     as_json: bool,
     quiet: bool,
+    yes: bool,
 ) -> ExitCode:
     """Search and report; give the exit code."""
     scenario, goal = prepare(word, flags, wishes)
@@ -68,7 +70,8 @@ def size(
         place_for(path, make_directory=output is None),
         make_search_progress(quiet=quiet) as progress,
     ):
-        outcome = workflow.size(scenario, goal, output=path, watcher=progress)
+        consent = Consent(progress, yes=yes)
+        outcome = workflow.size(scenario, goal, output=path, watcher=progress, consent=consent)
     if as_json:
         sys.stdout.write(outcome.run.model_dump_json(by_alias=True, indent=1) + "\n")
     if quiet:

@@ -18,6 +18,7 @@ from valkeybench.report.gate import gate_document, verdict_record
 from valkeybench.report.github import LARGEST_SUMMARY, fitting, workflow_commands
 from valkeybench.report.junit import junit
 from valkeybench.report.markdown import markdown
+from valkeybench.results.store import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +60,9 @@ def publish(
     else:
         show(document)
     if outlets.junit is not None:
-        _write(outlets.junit, junit(verdict, names))
+        write_text(junit(verdict, names), outlets.junit, flag="--junit")
     if outlets.markdown is not None:
-        _write(outlets.markdown, markdown(document))
+        write_text(markdown(document), outlets.markdown, flag="--markdown")
     _tell_job(verdict, names, document, on_stderr=outlets.as_json)
     return code_of(verdict)
 
@@ -82,12 +83,13 @@ def _tell_job(
     if summary:
         path = Path(summary)
         there = path.stat().st_size if path.exists() else 0
-        _write(path, fitting(markdown(document), room=LARGEST_SUMMARY - there), append=True)
+        _append(path, fitting(markdown(document), room=LARGEST_SUMMARY - there))
 
 
-def _write(path: Path, text: str, *, append: bool = False) -> None:
+def _append(path: Path, text: str) -> None:
+    """Add to the job's own summary, where other steps write as well."""
     try:
-        with path.open("a" if append else "w", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise ResultError(

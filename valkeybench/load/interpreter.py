@@ -7,7 +7,6 @@ whatever it has itself, so that both sides of a comparison measure alike and spe
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import valkeybench
 from valkeybench.errors import ScenarioError
+from valkeybench.scenario.secret import public_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_SECRETS_IN_ENVIRONMENT = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_KEY_PASSWORD", "VALKEYBENCH_URL")
 _NEEDED = "redis>=8.0 hiredis numpy hdrhistogram"
 _PATIENCE_SECONDS = 60.0
 
@@ -51,7 +50,7 @@ class Interpreter:
 
     def environment(self) -> dict[str, str]:
         """Give the variables it runs with: ours, but for secrets."""
-        kept = {k: v for k, v in os.environ.items() if k not in _SECRETS_IN_ENVIRONMENT}
+        kept = public_environment()
         # numpy's threads spin for a while where the load should have the CPU, and none is needed.
         kept["OPENBLAS_NUM_THREADS"] = "1"
         if self.package_path is None:

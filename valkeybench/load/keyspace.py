@@ -18,14 +18,13 @@ from valkeybench.load.cluster import make_cluster
 from valkeybench.load.ledger import Ledger, Shared
 from valkeybench.measurement.measurement import Loaded
 from valkeybench.plan.dataset import keys_touched, writes
-from valkeybench.plan.trial import key_prefixes, under
+from valkeybench.plan.footprint import data_seed, key_beginnings
 from valkeybench.scenario.model import Case, Handshake, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from valkeybench.scenario.model import Scenario
-    from valkeybench.scenario.values import Values
     from valkeybench.server.endpoint import Endpoint
 
     AnyClient = redis.Redis | redis.RedisCluster
@@ -57,18 +56,19 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
     it is said in the Keyspace, for whoever reports.
     """
     keyspace = Keyspace()
-    prefixes = [prefix for _, prefix in _prefixes(scenario, prefix)]
+    prefixes = [prefix for _, prefix in key_beginnings(scenario, prefix)]
     client = _client(endpoint)
     try:
         if scenario.data_set:
-            keyspace.loaded = _load(client, scenario, prefix)
+            keyspace.loaded = _load(client, endpoint, scenario, prefix)
         yield keyspace
     finally:
         touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
         remove = _remove_from_nodes if endpoint.nodes else _remove
         trouble = remove(client, chain.from_iterable(touched))
         if trouble:
-            keyspace.left_behind = f"those beginning with {prefix}: {trouble}"
+            said = f"those beginning with {prefix}: {trouble}"
+            keyspace.left_behind = endpoint.masked(said)
         if isinstance(client, redis.RedisCluster):
             client.disconnect_connection_pools()
         client.close()
@@ -93,33 +93,25 @@ def _client(endpoint: Endpoint) -> AnyClient:
     try:
         return make_cluster(case, endpoint, Ledger(Shared())).make_client()
     except _ERRORS as error:
-        raise ServerError(f"{endpoint.address}: the cluster cannot be used: {error}") from None
+        said = endpoint.masked(f"{endpoint.address}: the cluster cannot be used: {error}")
+        raise ServerError(said) from None
 
 
-def _prefixes(scenario: Scenario, prefix: str) -> list[tuple[int | Values, str]]:
-    """Give every beginning of keys, with the size of the values under it."""
-    by_size = key_prefixes(scenario, prefix).items()
-    return [(size, under(each, keys)) for keys in scenario.axes.keys for size, each in by_size]
-
-
-def _load(client: AnyClient, scenario: Scenario, prefix: str) -> Loaded:
+def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str) -> Loaded:
     keys = size = 0
     begun = clock()
     sending = _Sending(client)
     try:
-        for value_size, each in _prefixes(scenario, prefix):
+        for value_size, each in key_beginnings(scenario, prefix):
             for _, commands in writes(
-                scenario.commands,
-                seed=f"{scenario.seed}/data",
-                prefix=each,
-                value_size=value_size,
+                scenario.commands, seed=data_seed(scenario), prefix=each, value_size=value_size
             ):
                 keys += 1
                 size += sending.add(commands)
         sending.send()
     except _ERRORS as error:
         raise ServerError(
-            f"the keys that the commands read could not be written: {error}",
+            endpoint.masked(f"the keys that the commands read could not be written: {error}"),
             remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
             "or DEL on keys that begin with valkeybench:",
         ) from None

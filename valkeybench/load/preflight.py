@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OTHER_FILES = 64
 """Files a load process needs besides its connections."""
 
-_WATCHERS = 2
+WATCHERS = 2
 """Connections of our own besides the load's: the sampler and the one that loads keys."""
 
 _GLIDE = {
@@ -81,7 +81,7 @@ def check_room(plan: Plan, facts: ServerFacts) -> None:
     problems = [
         problem
         for server in facts.nodes or (facts,)
-        if (problem := _no_room(plan.most_connections + _WATCHERS, server))
+        if (problem := _no_room(plan.most_connections + WATCHERS, server))
     ]
     if not hasattr(select, "epoll") and any(case.driver is Driver.WIRE for case in plan.cases):
         problems.append(

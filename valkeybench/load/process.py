@@ -14,7 +14,7 @@ import threading
 import traceback
 from queue import SimpleQueue
 from time import perf_counter_ns as clock
-from typing import BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from valkeybench.load.driver import make_driver
 from valkeybench.load.failures import failure_kind
@@ -36,6 +36,9 @@ from valkeybench.measurement.recorder import Window
 from valkeybench.scenario.model import Driver
 from valkeybench.scenario.word import TemplateError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Heard: TypeAlias = Order | Start
 Inbox: TypeAlias = "SimpleQueue[Heard]"
 
@@ -51,7 +54,7 @@ def main() -> None:
         threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
         message = _serve(inbox, tell)
     except Exception as error:  # noqa: BLE001 - whatever it was, the coordinator must hear of it
-        message = _failure(error)
+        message = _failure(error, str)
     try:
         send(tell, message)
     except EndOfTalkError:
@@ -72,8 +75,15 @@ def _listen(inbox: Inbox) -> None:
         os._exit(0)
 
 
-def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
+def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused | Unable | Crashed:
     order = cast("Order", inbox.get())
+    try:
+        return _load(order, inbox, tell)
+    except Exception as error:  # noqa: BLE001 - as in main, where nobody knows what to hide
+        return _failure(error, order.endpoint.masked)
+
+
+def _load(order: Order, inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     raise_open_files_limit()
     case = order.trial.case
     if case.rtt_ns or case.rate is not None or case.driver is Driver.WIRE:
@@ -87,7 +97,7 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     except Exception as error:
         if isinstance(error, TemplateError) or _is_lack(error):
             raise  # not the server's doing
-        return Refused(failure_kind(error).value, str(error))
+        return Refused(failure_kind(error).value, order.endpoint.masked(str(error)))
     send(tell, Ready())
     start = cast("Start", inbox.get())
     opens = start.at + order.trial.warmup_ns
@@ -95,11 +105,11 @@ def _serve(inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     return Seen(driver.drive(Window(opens, opens + order.trial.duration_ns)), began)
 
 
-def _failure(error: Exception) -> Unable | Crashed:
-    """Tell what the machine would not give from what is a bug of ours."""
+def _failure(error: Exception, masked: Callable[[str], str]) -> Unable | Crashed:
+    """Tell what the machine would not give from what is a bug of ours; no password is in either."""
     if _is_lack(error):
-        return Unable(str(error) or "out of memory")
-    return Crashed(traceback.format_exc())
+        return Unable(masked(str(error)) or "out of memory")
+    return Crashed(masked(traceback.format_exc()))
 
 
 def _is_lack(error: Exception) -> bool:

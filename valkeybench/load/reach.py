@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from valkeybench.errors import ScenarioError
-from valkeybench.server.endpoint import endpoint_from_url
+from valkeybench.server.endpoint import endpoint_from_url, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,11 +48,3 @@ def is_in_clear(address: str, hosts: Collection[str]) -> bool:
     """Whether what is said to a scheduler, or by it to hosts, can be read on the way."""
     everybody = {scheduler_host(address), *hosts}
     return address.startswith("tcp://") and not all(map(is_loopback, everybody))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine and no other."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+
+from valkeybench.scenario.secret import public_environment
 
 _TIMED = """
 import json, ssl, statistics, time
@@ -25,7 +26,8 @@ def context_cost(ca_certs: str | None) -> dict[str, int] | None:
     """
     if ca_certs is None:
         return None
-    system = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    system = public_environment()
+    system.pop("SSL_CERT_FILE", None)
     return {
         "system_ns": _time_context(system),
         "own_ca_ns": _time_context({**system, "SSL_CERT_FILE": ca_certs}),

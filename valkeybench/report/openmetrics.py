@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.samples import merged
 from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
 from valkeybench.report.overlay import overlaid
+from valkeybench.report.text import typeface
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ _BUCKETS_S = (*_BUCKETS, 2.5, 5.0, 10.0)
 _QUANTILES = (("0.5", "p50_ns"), ("0.9", "p90_ns"), ("0.99", "p99_ns"), ("0.999", "p999_ns"))
 _HELD = (Phase.COMMAND, Phase.RELEASE)
 """Phases in which a handler has a connection."""
+
+_TYPEFACE = typeface("utf-8")
 
 
 class Dialect(StrEnum):
@@ -317,4 +320,6 @@ def _written(family: _Family, dialect: Dialect) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    """Write a label's value; what steers a terminal is spelled out, as in every report."""
+    lines = (_TYPEFACE.text(line) for line in text.split("\n"))
+    return r"\n".join(line.replace("\\", r"\\").replace('"', r"\"") for line in lines)

@@ -12,6 +12,7 @@ import io
 from typing import TYPE_CHECKING, TypeAlias
 
 from valkeybench.measurement.metrics import FailureKind, Phase
+from valkeybench.report.text import typeface
 from valkeybench.results.runfile import PhaseSummary
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _IN_USE = ("mean", "p99", "p999", "max")
 _OPENED = ("prewarmed", "opened", "open_max")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Signs with which a text begins that a spreadsheet would compute."""
+
+_TYPEFACE = typeface("utf-8")
 
 ALL = "all"
 
@@ -99,5 +102,9 @@ def _written(value: Value) -> Value:
 
 
 def _harmless(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would compute: `=HYPERLINK(…)`."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Put an apostrophe before what a spreadsheet would compute: `=HYPERLINK(…)`.
+
+    What steers a terminal is spelled out, as in every report.
+    """
+    legible = _TYPEFACE.text(text)
+    return f"'{legible}" if text.startswith(_FORMULA) else legible

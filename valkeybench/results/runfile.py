@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from valkeybench.results.bounds import AxisValue, Count, Many, Moment, Nanoseconds, Share
 
 SCHEMA_VERSION: Final = 1
 
-Count = Annotated[int, Field(ge=0)]
-Nanoseconds = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0)]
+_NUMBERED = (
+    *("max_connections", "concurrency", "processes", "pipeline", "protocol", "retries", "rate"),
+    *("pool_timeout_ns", "socket_timeout_ns", "connect_timeout_ns", "rtt_ns"),
+)
+"""The axes whose values are numbers, where they have any."""
 
 
 class Record(BaseModel):
@@ -150,7 +154,7 @@ class Client(Record):
     voluntary_switches: Count
     involuntary_switches: Count
     prewarm: Prewarm | None
-    pinned_to: list[int] | None
+    pinned_to: Many[int] | None
     abandoned: Count = 0
     """Handlers still stuck in a command some time after the window closed."""
     loop_lag: PhaseSummary | None = None
@@ -160,7 +164,7 @@ class Client(Record):
 class Reading(Record):
     """What the server said of itself at one instant; None is not reported or not permitted."""
 
-    at_ns: int
+    at_ns: Moment
     """Since the window opened; negative is before."""
     connected_clients: Count | None = None
     total_connections_received: Count | None = None
@@ -214,7 +218,7 @@ class Server(Record):
     ready: Reading
     """After the pool was opened, before the load."""
     after: Reading
-    samples: list[Reading]
+    samples: Many[Reading]
     connections_counted: Count | None
     """Connections the server accepted during the trial, less the sampler's own."""
     cpu_share: Share | None
@@ -243,7 +247,7 @@ class Process(Record):
     cpu_ns: Nanoseconds
     cpu_share: Share
     """CPU time over window time: 1.0 is one core, and a Python limit."""
-    began_ns: int
+    began_ns: Moment
     """When it began to drive, from the opening of the window; negative is before it."""
 
 
@@ -255,8 +259,8 @@ class Worker(Record):
     host: str | None = None
     cpus: Count | None = None
     """CPUs its processes may use."""
-    processes: list[Count]
-    clock_ahead_ns: int = 0
+    processes: Many[Count]
+    clock_ahead_ns: Moment = 0
     """How far its clock is ahead of the coordinator's; windows are corrected for it."""
     clock_error_ns: Nanoseconds = 0
     """By how much that can be wrong: half of the shortest way there and back."""
@@ -265,8 +269,8 @@ class Worker(Record):
 class Place(Record):
     """Where a trial's load processes ran, and what each of them did."""
 
-    workers: list[Worker]
-    processes: list[Process]
+    workers: Many[Worker]
+    processes: Many[Process]
     skew_ns: Nanoseconds
     """How much later the last process began to drive than the first."""
     clock_error_ns: Nanoseconds
@@ -282,17 +286,17 @@ class Trial(Record):
     summary: Summary
     histograms: dict[str, str]
     """Phase name to base64 of an HdrHistogram V2, compressed."""
-    in_use_counts: list[Count]
+    in_use_counts: Many[Count]
     """How many acquires found 0, 1, 2, … connections in use."""
-    series: list[Interval]
+    series: Many[Interval]
     client: Client
     server: Server | None
-    handlers: list[Count]
+    handlers: Many[Count]
     """Completed commands of each handler, sorted."""
     place: Place | None = None
     replies: dict[str, Count] | None = None
     """Distinct replies and how often each came, when the scenario asked for it."""
-    nodes: list[TrialNode] | None = None
+    nodes: Many[TrialNode] | None = None
     """Of a cluster: what fell to each node; None when it was none."""
 
 
@@ -300,21 +304,30 @@ class CaseRecord(Record):
     """One point of the matrix with its trials."""
 
     id: str
-    axes: dict[str, JsonValue]
+    axes: dict[str, AxisValue]
     """What was fixed for it; `rtt_ns` is an emulated round trip, not one of the real network."""
     rtt_emulated: bool = False
     """Whether the client waited for an emulated network (`rtt_ns`): it is in every duration."""
     summary: Summary | None
     """None when no trial of it was finished."""
-    trials: list[Trial]
-    nodes: list[Node] | None = None
+    trials: Many[Trial]
+    nodes: Many[Node] | None = None
     """Of a cluster: what fell to each node in all trials together."""
+
+    @field_validator("axes")
+    @classmethod
+    def _axes_are_what_they_say(cls, axes: dict[str, AxisValue]) -> dict[str, AxisValue]:
+        for name in _NUMBERED:
+            value = axes.get(name)
+            if isinstance(value, str | bool) or (isinstance(value, int | float) and value < 0):
+                raise ValueError(f"{name} is no number from 0 on")
+        return axes
 
 
 class Recommendation(Record):
     """A pool size with its reason, or the reason why there is none."""
 
-    applies_to: Annotated[dict[str, JsonValue], Field(alias="for")]
+    applies_to: Annotated[dict[str, AxisValue], Field(alias="for")]
     """The axes other than pool and max_connections it holds for; `rtt_ns` is emulated."""
     verdict: Literal["size", "no_size"]
     max_connections: Annotated[int, Field(ge=1)] | None
@@ -367,10 +380,10 @@ class RunFile(Record):
     scenario: dict[str, JsonValue]
     data_set: DataSet | None = None
     """None where the commands read nothing, or it was not wanted."""
-    warnings: list[RunWarning]
-    cases: list[CaseRecord]
-    recommendations: list[Recommendation]
-    connection_costs: list[ConnectionCost] = Field(default_factory=list)
+    warnings: Many[RunWarning]
+    cases: Many[CaseRecord]
+    recommendations: Many[Recommendation]
+    connection_costs: Many[ConnectionCost] = Field(default_factory=list)
     """What a connection costs the server, for plain ones and over TLS as the cases go."""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from contextlib import contextmanager, suppress
 from datetime import UTC
-from errno import ELOOP
+from math import isinf
 from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 256 * 2**20
 """Bytes; a run of fifty cases is about ten million."""
+
+MOST_VALUES = 5_000_000
+"""Numbers, texts and lists in a file; a run of fifty cases has some hundred thousand."""
+
+MOST_CASES = 10_000
+
+_MOST_NAMES = 10_000
+"""Names in one object."""
 
 _LONGEST_SHOWN = 120
 """Characters of what a file says that a message repeats."""
@@ -50,9 +59,8 @@ def place_for(path: Path | None, *, make_directory: bool) -> Iterator[None]:
     try:
         if make_directory:
             made = _make(path.parent)
-        target = _behind_links(path)
-        _check_target(path, target)
-        with tempfile.TemporaryFile(dir=target.parent):
+        _check_target(path, remedy="use --json to write to a pipe or device")
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         _unmake(made)
@@ -77,32 +85,37 @@ def _unmake(made: Sequence[Path]) -> None:
             directory.rmdir()
 
 
-def _check_target(
-    path: Path, target: Path, *, remedy: str = "use --json to write to a pipe or device"
-) -> None:
-    """Look at what is there already; links have been followed from `path` to `target`."""
-    directory = target.parent
+def _check_target(path: Path, *, remedy: str, flag: str = "--output") -> None:
+    """Look at what is there already; `remedy` is for what is no ordinary file.
+
+    A link is not followed: whoever made it would choose which file is replaced. Directories on
+    the way may be links.
+    """
+    if path.is_symlink():
+        reason = f"{path} is a symbolic link"
+        raise ScenarioError.one(flag, reason, f"name the file itself, or {remedy}")
+    directory = path.parent
     if not directory.exists():
         reason, how = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
-        raise ScenarioError.one("--output", reason, how)
-    if target.is_dir():
-        raise ScenarioError.one("--output", f"{path} is a directory", "name a file in it")
-    if target.exists() and not target.is_file():
-        raise ScenarioError.one("--output", f"{path} is no ordinary file", remedy)
+        raise ScenarioError.one(flag, reason, how)
+    if path.is_dir():
+        raise ScenarioError.one(flag, f"{path} is a directory", "name a file in it")
+    if path.exists() and not path.is_file():
+        raise ScenarioError.one(flag, f"{path} is no ordinary file", remedy)
 
 
 def write_run(run: RunFile, path: Path) -> None:
     """Write the run so that the file is always whole: beside first, then renamed over.
 
-    A link is followed, and a file that is there keeps its mode. Raises ResultError when the
+    A link is refused, and a file that is there keeps its mode. Raises ResultError when the
     disk will not take it; what was there before stays.
     """
     text = run.model_dump_json(by_alias=True, indent=1)
     try:
-        target = _behind_links(path)
-        if target.exists() and not target.is_file():
-            raise ResultError(f"the result is not written to {path}: it is no ordinary file")
-        _replace(target, f"{text}\n")
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            what = "a symbolic link" if path.is_symlink() else "no ordinary file"
+            raise ResultError(f"the result is not written to {path}: it is {what}")
+        _replace(path, f"{text}\n")
     except OSError as error:
         raise ResultError(
             f"the result could not be written to {path}: {_reason(error)}",
@@ -110,28 +123,25 @@ def write_run(run: RunFile, path: Path) -> None:
         ) from None
 
 
-def check_replaceable(path: Path) -> None:
+def check_replaceable(path: Path, *, flag: str = "--output") -> None:
     """Find out whether a file can be written there, or in the place of the one that is there.
 
     Raises ScenarioError when a link, a directory or a device of that name is in the way: what
     is made of runs is never written through any of them.
     """
-    if path.is_symlink():
-        reason, remedy = f"{path} is a symbolic link", "name the file itself, or - to print it"
-        raise ScenarioError.one("--output", reason, remedy)
     try:
-        _check_target(path, path, remedy="use - to print it")
+        _check_target(path, remedy="use - to print it", flag=flag)
     except OSError as error:
         raise _unwritable(path, error) from None
 
 
-def write_text(text: str, path: Path) -> None:
+def write_text(text: str, path: Path, *, flag: str = "--output") -> None:
     """Write a text so that the file is always whole: beside first, then renamed over.
 
     A file that is there is replaced and keeps its mode; a link is refused. Raises ScenarioError
     or ResultError, and then what was there before stays.
     """
-    check_replaceable(path)
+    check_replaceable(path, flag=flag)
     try:
         _replace(path, text)
     except OSError as error:
@@ -145,8 +155,9 @@ def _replace(path: Path, text: str) -> None:
     beside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with beside.open("x", encoding="utf-8", newline="") as file:
-            if path.exists():
-                os.fchmod(file.fileno(), S_IMODE(path.stat().st_mode))
+            # Not through a link, should one have come there meanwhile; it would be replaced itself.
+            if os.path.lexists(path):
+                os.fchmod(file.fileno(), S_IMODE(path.lstat().st_mode))
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -162,7 +173,13 @@ def read_run(path: Path) -> RunFile:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ResultError(f"{path} is too large to be a run file")
-        document = from_json(path.read_bytes(), allow_inf_nan=False)
+        text = path.read_bytes()
+        # Before it is read, as each value takes many times its length: between two is a comma.
+        if text.count(b",") > MOST_VALUES:
+            raise ResultError(
+                f"{path} holds more values than a run file has ({MOST_VALUES} at most)"
+            )
+        document = from_json(text, allow_inf_nan=False)
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {_reason(error)}") from None
     except ValueError as error:
@@ -174,6 +191,7 @@ def read_run(path: Path) -> RunFile:
             f"(it says {_short(repr(version))})",
             remedy="was it written by valkeybench, and by a version this one knows?",
         )
+    _check_extent(document, path)
     try:
         return RunFile.model_validate(document)
     except ValidationError as error:
@@ -185,12 +203,23 @@ def read_run(path: Path) -> RunFile:
         ) from None
 
 
-def _behind_links(path: Path) -> Path:
-    """Follow links, there or not; raises OSError where they lead in a circle."""
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise OSError(ELOOP, os.strerror(ELOOP))
-    return target
+def _check_extent(document: dict[str, object], path: Path) -> None:
+    """Refuse what is no run for its size alone, before every part of it is looked at."""
+    cases = document.get("cases")
+    if isinstance(cases, list) and len(cases) > MOST_CASES:
+        raise ResultError(f"{path} has {len(cases)} cases; {MOST_CASES} are the most")
+    waiting: list[object] = [document]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict) and len(each) > _MOST_NAMES:
+            raise ResultError(f"{path} has {len(each)} names in one place; {_MOST_NAMES} at most")
+        parts = each.values() if isinstance(each, dict) else each
+        for part in parts if isinstance(parts, Iterable) else ():
+            if isinstance(part, dict | list):
+                waiting.append(part)
+            elif isinstance(part, float) and isinf(part):
+                # 1e999 is JSON, and a number that cannot be written as JSON again.
+                raise ResultError(f"{path} holds a number beyond all bounds")
 
 
 def _unwritable(path: Path, error: OSError) -> ScenarioError:

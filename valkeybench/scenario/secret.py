@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+SECRET_VARIABLES = ("VALKEYBENCH_PASSWORD", "VALKEYBENCH_KEY_PASSWORD", "VALKEYBENCH_URL")
+
+
+def public_environment() -> dict[str, str]:
+    """Give our environment without the secrets in it: what a process that we start may have."""
+    return {name: word for name, word in os.environ.items() if name not in SECRET_VARIABLES}
+
 
 class Secret:
     """A word nobody gets to see by accident: printing shows stars, pickling is refused.

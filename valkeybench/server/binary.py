@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from valkeybench.errors import ServerError
+from valkeybench.scenario.secret import public_environment
 
 BINARY_VARIABLE = "VALKEYBENCH_SERVER"
 """The environment variable that names the server binary to use."""
@@ -68,6 +69,7 @@ def speaks_tls(binary: Path) -> bool:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
+            env=public_environment(),
             timeout=_PROBE_S,
             check=False,
         )

@@ -51,6 +51,11 @@ class ClusterSampler(Watching):
         self._stack.close()
 
     @property
+    def samplers(self) -> tuple[ServerSampler, ...]:
+        """Give who asks each node."""
+        return tuple(self._samplers)
+
+    @property
     def own_connections(self) -> int:
         """Count all connections opened to ask, over all nodes."""
         return sum(sampler.own_connections for sampler in self._samplers)

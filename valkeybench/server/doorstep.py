@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from valkeybench.server.endpoint import is_loopback
 
 if TYPE_CHECKING:
     from valkeybench.server.endpoint import Endpoint
@@ -48,12 +49,7 @@ def read_doorstep(endpoint: Endpoint) -> Doorstep:
 
 
 def _is_here(endpoint: Endpoint) -> bool:
-    if endpoint.path is not None:
-        return False
-    try:
-        return ip_address(endpoint.host).is_loopback
-    except ValueError:
-        return endpoint.host == "localhost"
+    return endpoint.path is None and is_loopback(endpoint.host)
 
 
 def _tcp_fields(text: str) -> dict[str, int]:

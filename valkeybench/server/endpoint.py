@@ -6,6 +6,7 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
@@ -63,6 +64,20 @@ class Endpoint:
         host = f"[{quote(self.host, safe=':')}]" if ":" in self.host else self.host
         return f"valkey{'s' if self.tls else ''}://{host}:{self.port}/{self.db}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine and reached without a network, every node of it.
+
+        A tunnel's near end looks just like it.
+        """
+        here = self.path is not None or is_loopback(self.host)
+        return here and all(node.endpoint.is_local for node in self.nodes)
+
+    def masked(self, text: str) -> str:
+        """Put stars for our password: servers and proxies quote what they do not know."""
+        word = _revealed(self.password)
+        return text.replace(word, "***") if word else text
+
     def connection_kwargs(self) -> dict[str, object]:
         """Say it in redis-py's words: where, as whom and how trusted, with the password in clear.
 
@@ -117,6 +132,17 @@ def endpoint_from_url(settings: ServerSettings) -> Endpoint:
         client_name=settings.client_name,
         trust=settings.tls,
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is this machine and no other."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    # Not every Python knows that ::ffff:127.0.0.1 is 127.0.0.1.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _revealed(secret: Secret | None) -> str | None:

@@ -198,9 +198,7 @@ def _pause(duration_ns: int) -> None:
 
 
 def _explained(error: redis.RedisError, endpoint: Endpoint) -> ServerError:
-    said = str(error)
-    if endpoint.password is not None:
-        said = said.replace(endpoint.password.reveal(), "***")
+    said = endpoint.masked(str(error))
     return ServerError(
         f"{endpoint.address}: what a connection costs could not be found out: {said}",
         remedy="permit INFO to the user, and see that the server takes so many clients",

@@ -35,7 +35,7 @@ from valkeybench.server.distrust import TRY_TLS, tls_hang_up, tls_silence, tls_t
 from valkeybench.units import SECOND, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from valkeybench.server.endpoint import Endpoint
 
@@ -67,6 +67,11 @@ class Watching:
     @property
     def own_connections(self) -> int:
         """Count the connections opened to ask, which the server counts, too."""
+        raise NotImplementedError
+
+    @property
+    def samplers(self) -> Sequence[ServerSampler]:
+        """Give who asks each server."""
         raise NotImplementedError
 
     def facts(self) -> ServerFacts:
@@ -150,6 +155,11 @@ class ServerSampler(Watching):
     def own_connections(self) -> int:
         """Count the connections opened to ask."""
         return self._opened
+
+    @property
+    def samplers(self) -> tuple[ServerSampler]:
+        """Give the one there is."""
+        return (self,)
 
     def facts(self) -> ServerFacts:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""
@@ -291,11 +301,8 @@ def _make_connection(endpoint: Endpoint, timeout_ns: int) -> _Connection:
 def _explain(error: Exception, endpoint: Endpoint, timeout_ns: int) -> ServerError:
     """Say why the server cannot be used, and what to do about it."""
     reason, remedy = _refusal(error, endpoint) or _failure(error, endpoint, timeout_ns)
-    message = f"{endpoint.address}: {reason}"
-    if endpoint.password is not None:
-        # A server that does not know AUTH quotes the command it was sent, password and all.
-        message = message.replace(endpoint.password.reveal(), "***")
-    return ServerError(message, remedy=remedy)
+    # A server that does not know AUTH quotes the command it was sent, password and all.
+    return ServerError(endpoint.masked(f"{endpoint.address}: {reason}"), remedy=remedy)
 
 
 def _refusal(error: Exception, endpoint: Endpoint) -> tuple[str, str] | None:

@@ -143,8 +143,7 @@ def fleet(
     It is a run like any other, but what connections cost is always looked at. Raises what
     `run` raises.
     """
-    plan = make_plan(scenario, key_prefix=_prefix())
-    course = _Planned(plan, wants_costs=True)
+    course = _Planned(make_plan(scenario, key_prefix=_prefix()), wants_costs=True)
     return _measure(scenario, course, output=output, watcher=watcher, consent=consent)
 
 

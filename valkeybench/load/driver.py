@@ -136,6 +136,7 @@ def measured(  # noqa: PLR0913 - everything a driver knows in the end comes toge
         retries=shared.retries,
         abandoned=abandoned,
         failures=recorder.failures,
+        error_replies=dict(recorder.error_replies),
         histograms=recorder.histograms(),
         prewarm=prewarmed.histograms(),
         prewarm_ns=prewarmed.lasted_ns,

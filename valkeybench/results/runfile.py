@@ -110,6 +110,10 @@ class Summary(Record):
     """What the client library tried again by itself."""
     failures: dict[str, Count]
     """The failed requests by kind."""
+    error_replies: dict[str, Count] = Field(default_factory=dict)
+    """What the server answered to failed commands, by code as the client heard it: `WRONGTYPE`,
+    and for a permission that lacks the command the server named, `NOPERM GET`. At most 16; the
+    rest are `OTHER`. Empty in a file that does not tell."""
     fairness: Share | None
     """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
     starved: Count

@@ -9,6 +9,7 @@ import numpy as np
 
 from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.reading import ServerReading
+from valkeybench.measurement.reply_codes import most_frequent
 from valkeybench.measurement.series import coarse_quantile
 from valkeybench.results.runfile import (
     CaseRecord,
@@ -112,6 +113,7 @@ def summarise(seen: Measurement, *, processes: int, opened_in_sight: bool = True
         offered=seen.offered or None,
         retries=seen.retries,
         failures=dict(seen.failures),
+        error_replies=most_frequent(seen.error_replies),
         fairness=jain_index(seen.handlers),
         starved=starved(seen.handlers),
         connections=_connections(seen, in_sight=opened_in_sight),

@@ -169,6 +169,7 @@ class WireDriver:
             offered=0 if schedule is None else schedule.offered,
             abandoned=abandoned,
             failures=recorder.failures,
+            error_replies=dict(recorder.error_replies),
             histograms=recorder.histograms(),
             prewarm=_prewarm_histograms(columns),
             prewarm_ns=self._prewarm_ns,

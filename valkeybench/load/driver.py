@@ -34,6 +34,10 @@ more than redis-py's default socket timeout of 5 s."""
 class Driver(Protocol):
     """Sends one process's share of one trial."""
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+
     def prewarm(self) -> None:
         """Open the pool's connections, when the trial says so."""
 

@@ -88,15 +88,16 @@ def _connection_failure(error: BaseException, text: str) -> FailureKind:
         return FailureKind.POOL_TIMEOUT
     if "max number of clients" in text:
         return FailureKind.MAX_CLIENTS
-    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
         return FailureKind.TLS
-    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in _causes(error)):
+    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in causes(error)):
         return FailureKind.RESET
     # redis-py words a failed connect "Error 111 connecting to host:port. …".
     return FailureKind.CONNECT_REFUSED if "connecting to" in text else FailureKind.RESET
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what it came of, one after the other."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

@@ -77,6 +77,11 @@ class WireDriver:
         self._prewarm_rows: list[tuple[int, ...]] = []
         self._prewarm_ns = 0
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+        return len(self._prewarm_rows)
+
     def prewarm(self) -> None:
         """Open every connection of the pool, one after the other; raises WireError or OSError."""
         if self._pool is None or not self._trial.prewarm:

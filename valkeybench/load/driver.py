@@ -147,6 +147,7 @@ def measured(  # noqa: PLR0913 - everything a driver knows in the end comes toge
         prewarmed=prewarmed.opening,
         warmup=recorder.warmup,
         opened=recorder.opened,
+        got_through=shared.got_through,
         open_max=shared.open_max,
         setup=dict(shared.setup),
         setup_refused=dict(shared.setup_refused),

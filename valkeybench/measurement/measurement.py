@@ -112,6 +112,8 @@ class Measurement:
     prewarmed: Opening = field(default_factory=Opening)
     warmup: Opening = field(default_factory=Opening)
     opened: Opening = field(default_factory=Opening)
+    got_through: int = 0
+    """Connections opened from first to last that came as far as their first command."""
     open_max: int = 0
     setup: Mapping[str, int] = field(default_factory=dict)
     setup_refused: Mapping[str, int] = field(default_factory=dict)

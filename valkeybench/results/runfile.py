@@ -65,6 +65,9 @@ class Connections(Record):
     prewarmed: Count
     opened: Count
     open_max: Count
+    got_through: Count | None = None
+    """How many of those opened, before the window and within it, were ready for a command in the
+    end; None in a file that does not tell, and of a client that opens its own out of sight."""
     setup_round_trips: Share | None = None
     """Set-up commands a new connection waited for, one after another (mean)."""
     tls_round_trips: Share | None = None

@@ -272,6 +272,7 @@ def _connections(seen: Measurement, *, in_sight: bool) -> Connections:
         prewarmed=(seen.prewarmed + seen.warmup).connections,
         opened=seen.opened.connections,
         open_max=seen.open_max,
+        got_through=min(seen.got_through, known) if known else None,
         setup_round_trips=opened.round_trips / known if known else None,
         tls_round_trips=opened.tls_round_trips / known if known else None,
         setup_refused=opened.refused / known if known else None,

@@ -181,6 +181,7 @@ class WireDriver:
             prewarmed=Opening(*(sum(column) for column in columns[len(OPENING) :])),
             warmup=recorder.warmup,
             opened=recorder.opened,
+            got_through=self._opener.got_through,
             open_max=self._opener.open_max,
             setup=dict(self._opener.setup),
             setup_refused=dict(self._opener.refused),

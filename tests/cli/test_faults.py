@@ -181,7 +181,7 @@ def test_a_database_there_is_not(tmp_path: Path) -> None:
 
 
 def test_a_command_the_user_may_not_use(tmp_path: Path) -> None:
-    """Every one is a counted reply_error, and the run names what the server answered, without INFO."""
+    """Every one is a counted reply_error, and named, though the user may not use INFO either."""
     with started() as endpoint, closing(client(endpoint)) as admin:
         admin.acl_setuser(
             "reader",

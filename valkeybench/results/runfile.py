@@ -66,8 +66,7 @@ class Connections(Record):
     opened: Count
     open_max: Count
     got_through: Count | None = None
-    """How many of those opened, before the window and within it, were ready for a command in the
-    end; None in a file that does not tell, and of a client that opens its own out of sight."""
+    """How many of all those opened were ready for a command in the end; None is not known."""
     setup_round_trips: Share | None = None
     """Set-up commands a new connection waited for, one after another (mean)."""
     tls_round_trips: Share | None = None
@@ -114,9 +113,8 @@ class Summary(Record):
     failures: dict[str, Count]
     """The failed requests by kind."""
     error_replies: dict[str, Count] = Field(default_factory=dict)
-    """What the server answered to failed commands, by code as the client heard it: `WRONGTYPE`,
-    and for a permission that lacks the command the server named, `NOPERM GET`. At most 16; the
-    rest are `OTHER`. Empty in a file that does not tell."""
+    """What the client heard, by code (`WRONGTYPE`; with the command refused, `NOPERM GET`). At most
+    16; the rest are `OTHER`. Empty in a file that does not tell."""
     fairness: Share | None
     """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
     starved: Count

@@ -279,6 +279,7 @@ class _Trial:
             histograms=self.histograms,
             prewarmed=Opening(self.prewarmed),
             opened=Opening(self.opened),
+            got_through=self.prewarmed + self.opened,
             in_use=np.array(self.counts, np.int64),
             handlers=tuple(self.handlers),
             loop_lag=self._lag(),

@@ -31,6 +31,32 @@ def test_error_replies_are_named_by_their_codes() -> None:
     assert "ACL SETUSER" in note.remedy
 
 
+def hearing(case: CaseRecord, **codes: int) -> CaseRecord:
+    """Let the client have heard these; an underscore stands for the space before a command."""
+    assert case.summary is not None
+    heard = {code.replace("_", " "): count for code, count in codes.items()}
+    summary = case.summary.model_copy(update={"error_replies": heard})
+    return case.model_copy(update={"summary": summary})
+
+
+def test_what_the_client_heard_needs_no_word_of_the_server() -> None:
+    """The user may lack INFO as well: the codes are named, and the commands not permitted."""
+    case = case_record("blocking", failures={"reply_error": 44}, server=False)
+    (note,) = failure_notes([hearing(case, NOPERM_GET=30, NOPERM=9, WRONGTYPE=4, OTHER=1)])
+    assert note.message == (
+        "the server answered commands with NOPERM 39 times (get), WRONGTYPE 4 times, "
+        "other errors 1 time"
+    )
+    assert "ACL SETUSER <name> +get ~<key>" in note.remedy
+
+
+def test_the_client_is_heard_before_the_server() -> None:
+    """Its counts are of the commands of the load alone."""
+    case = case_record("blocking", failures={"reply_error": 300}, repeats=2)
+    (note,) = failure_notes([hearing(telling(case, ERR=8), WRONGTYPE=600)])
+    assert note.message == "the server answered commands with WRONGTYPE 600 times"
+
+
 def test_no_error_among_the_commands_is_no_note() -> None:
     """Set-up commands are refused in every run; a server that counts nothing names nothing."""
     assert [] == failure_notes([telling(case_record("blocking"), ERR=8)])

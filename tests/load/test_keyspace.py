@@ -105,26 +105,58 @@ def test_keys_go_also_when_the_load_fails(embedded: Endpoint, server: AnyClient)
 
 
 @pytest.mark.parametrize(
-    ("rights", "left"),
-    [
-        (("+set", "+unlink"), 0),
-        (("+set", "+del"), 0),
-        (("+set",), 10),
-    ],
+    "rights", [("+set", "+unlink"), ("+set", "+del"), ("+@all", "-unlink")], ids=" ".join
 )
 def test_keys_go_by_whatever_the_user_may_use(
-    embedded: Endpoint, server: AnyClient, rights: tuple[str, ...], left: int
+    embedded: Endpoint, server: AnyClient, rights: tuple[str, ...]
 ) -> None:
-    """By UNLINK or by DEL; where both are refused, what stays is said with the server's reason."""
+    """By UNLINK or by DEL."""
     server.acl_setuser("tidy", enabled=True, nopass=True, keys=["valkeybench:*"], commands=rights)
     user = replace(embedded, username="tidy", password=Secret("any"))
     with own_keyspace(user, scenario("GET k:{0..9}"), prefix=PREFIX) as keyspace:
         assert 10 == server.dbsize()
     server.acl_deluser("tidy")
 
-    assert left == server.dbsize()
-    assert bool(left) == bool(keyspace.left_behind)
-    assert ("del" in keyspace.left_behind) == bool(left)
+    assert 0 == server.dbsize()
+    assert "" == keyspace.left_behind
+
+
+@pytest.mark.parametrize("keys", ["valkeybench:*", "other:*"])
+def test_nothing_is_written_that_could_not_be_removed(
+    embedded: Endpoint, server: AnyClient, keys: str
+) -> None:
+    """Refused before a key is there, by what is missing; keys out of reach are said as such."""
+    server.acl_setuser("hoard", enabled=True, nopass=True, keys=[keys], commands=["+set"])
+    user = replace(embedded, username="hoard", password=Secret("any"))
+    with (
+        pytest.raises(ServerError) as caught,
+        own_keyspace(user, scenario("GET k:{0..9}"), prefix=PREFIX),
+    ):
+        pass
+    server.acl_deluser("hoard")
+
+    assert 0 == server.dbsize()
+    assert "neither UNLINK nor DEL" in caught.value.message
+    assert "+unlink" in caught.value.remedy
+    assert "--no-data-set" in caught.value.remedy
+
+
+def test_what_the_load_leaves_is_said_where_it_may_not_be_removed(
+    embedded: Endpoint, server: AnyClient
+) -> None:
+    """Without a data set nothing is asked before; what stays is said with the server's reason."""
+    server.acl_setuser(
+        "hoard", enabled=True, nopass=True, keys=["valkeybench:*"], commands=["+set"]
+    )
+    user = replace(embedded, username="hoard", password=Secret("any"))
+    asked = scenario("SET k:{0..9} v", data_set=False)
+    with own_keyspace(user, asked, prefix=PREFIX) as keyspace:
+        server.set(f"{PREFIX}k:3", "v")
+    server.acl_deluser("hoard")
+
+    assert 1 == server.dbsize()
+    assert "del" in keyspace.left_behind
+    server.delete(f"{PREFIX}k:3")
 
 
 def test_large_values_are_loaded_in_parts(embedded: Endpoint, server: AnyClient) -> None:

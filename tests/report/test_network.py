@@ -48,6 +48,49 @@ def test_the_round_trips_of_a_new_connection_are_named_and_counted() -> None:
     assert "3 of them can be spared (--handshake minimal)" in text
 
 
+UNFINISHED = {
+    "prewarmed": 0,
+    "opened": 29,
+    "tls_round_trips": 9 / 29,
+    "setup": {"HELLO with AUTH": 9, "CLIENT MAINT_NOTIFICATIONS": 9, "CLIENT SETINFO": 18},
+    "refused": {"CLIENT MAINT_NOTIFICATIONS": 9},
+}
+
+
+@pytest.mark.parametrize(
+    ("through", "told"),
+    [(9, "Of 29 connections 9 got through"), (None, "Of 29 connections not all got through")],
+)
+def test_connections_that_break_off_count_for_none(through: int | None, told: str) -> None:
+    """Nothing is said of round trips nobody made, nor of what of them can be spared."""
+    case = opening(case_record("none"), **UNFINISHED, got_through=through)
+    assert f"{told}; what a new one costs could not be counted." == said(run_file(case))
+
+
+def test_a_login_that_is_refused_is_no_way_in() -> None:
+    """Whole numbers do not make it one; a case whose connections got through says more."""
+    refused = {"prewarmed": 0, "opened": 40, "setup": {"HELLO with AUTH": 40}}
+    case = opening(case_record("none"), **refused, got_through=0)
+    assert "Of 40 connections 0 got through" in said(run_file(case))
+    fine = opening(
+        case_record("none", concurrency=7), prewarmed=0, opened=4, setup={"HELLO": 4}, refused={}
+    )
+    assert "A new connection costs 2 round trips: TCP, HELLO." == said(run_file(case, fine))
+
+
+def test_a_straggler_does_not_hide_what_all_others_did() -> None:
+    """One connection cut off by the window's end among many."""
+    case = opening(
+        case_record("none"),
+        prewarmed=0,
+        opened=100,
+        got_through=99,
+        refused={},
+        setup={"HELLO": 99},
+    )
+    assert "A new connection costs 2 round trips: TCP, HELLO." == said(run_file(case))
+
+
 def test_valkey_py_is_not_advised_as_redis_py_is() -> None:
     """It has no notifications to switch off."""
     other = opening(

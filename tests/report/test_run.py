@@ -413,6 +413,17 @@ def test_a_case_in_which_everything_failed_has_no_latency() -> None:
 # --- where the time went ---
 
 
+def test_a_run_in_which_everything_failed_measured_nothing() -> None:
+    """It is said first of what to make of it; one case with a reply is something."""
+    failing = case_record("none", throughput=0, failures={"reply_error": 39}, repeats=1)
+    said = section(report(run_file(failing)), "What to make of it")[0]
+    assert isinstance(said, Callout)
+    assert (Kind.BAD, "Nothing was measured") == (said.kind, said.title)
+    assert said.text.startswith("Of 39 commands not one completed, and 39 failed")
+    some = report(run_file(failing, case_record("blocking"))).blocks
+    assert "Nothing was measured" not in [b.title for b in some if isinstance(b, Callout)]
+
+
 def test_the_bars_are_the_phases() -> None:
     """Each segment is a phase's mean per command and its share of the service time."""
     run = tls()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import Group, SeenCase, groups, seen
+from valkeybench.analysis.setup import is_counted
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.scenario.model import Pool
 
@@ -128,7 +129,7 @@ def _means(summaries: Sequence[Mapping[str, PhaseSummary]]) -> dict[Phase, float
 def _round_trips(case: SeenCase, phases: Mapping[Phase, float]) -> float | None:
     connections = case.summary.connections
     setup, tls = connections.setup_round_trips, connections.tls_round_trips
-    if setup is None:
+    if setup is None or not is_counted(connections):
         return None
     if Phase.TLS in phases:
         # As counted: TLS 1.2 takes two. Older files do not say.

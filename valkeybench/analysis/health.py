@@ -96,10 +96,13 @@ def failures(look: Look) -> Finding | None:
     most_first = sorted(kinds, key=lambda kind: -kinds[kind])
     listed = ", ".join(f"{kind} {format_count(kinds[kind])}" for kind in most_first)
     failed = sum(kinds.values())
+    meaning = "they are in no throughput and no latency, which look better for it"
+    if not summary.completed:
+        meaning = "none completed, so there is neither throughput nor latency"
     return Finding(
         f"{format_count(failed)} of {plural(summary.attempted, 'command')}"
         f" ({_small_percent(failed / max(summary.attempted, 1))}) failed: {listed};"
-        " they are in no throughput and no latency, which look better for it",
+        f" {meaning}",
         mend_failures(most_first),
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from valkeybench.analysis.cases import seen
+from valkeybench.analysis.setup import is_counted
 from valkeybench.measurement.metrics import Phase
 
 if TYPE_CHECKING:
@@ -83,10 +84,11 @@ def _counted(cases: Sequence[SeenCase]) -> float | None:
     case = cases[-1]
     if case.pool.is_pooled:
         return 1.0
-    setup = case.summary.connections.setup_round_trips
+    connections = case.summary.connections
+    setup = connections.setup_round_trips if is_counted(connections) else None
     if setup is None or Phase.CONNECT not in case.summary.phases or case.record.nodes is not None:
         return None
-    tls = case.summary.connections.tls_round_trips or 0.0
+    tls = connections.tls_round_trips or 0.0
     return 1.0 + tls + setup + 1.0
 
 

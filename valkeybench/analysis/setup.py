@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from valkeybench.analysis.cases import SeenCase
     from valkeybench.results.runfile import CaseRecord, Connections
 
+_OFF = 0.05
+"""By which share of one a mean count may be off a whole number, and still be that number."""
+
 _DECIDING = ("client", "driver", "tls", "handshake", "protocol")
 """The axes that decide what a new connection has to do."""
 
@@ -40,10 +43,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The steps of opening a connection, for all cases that open theirs alike."""
+    """The steps of opening a connection, for all cases that open theirs alike.
+
+    There are none where they could not be counted, because connections did not get through.
+    """
 
     axes: Mapping[str, object]
     connections: int
+    got_through: int | None
+    """How many of the connections were ready for a command in the end; None is not known."""
     steps: tuple[Step, ...]
 
     @property
@@ -63,16 +71,36 @@ def setups(records: Sequence[CaseRecord]) -> list[Setup]:
 
 def _setup(cases: Sequence[SeenCase]) -> Setup | None:
     # One case is enough, and the one with most connections is the surest.
-    case = max(cases, key=_opened)
+    case = max(cases, key=lambda each: (is_counted(each.summary.connections), _opened(each)))
     connections, count = case.summary.connections, _opened(case)
     if not count or not connections.setup:
         return None
+    return Setup(
+        axes={name: case.record.axes.get(name) for name in _DECIDING},
+        connections=count,
+        got_through=connections.got_through,
+        steps=_steps(connections) if is_counted(connections) else (),
+    )
+
+
+def is_counted(connections: Connections) -> bool:
+    """Tell whether what a new connection goes through can be told from the mean of all.
+
+    One that breaks off half-way has made some of the round trips, and none stands for it.
+    """
+    opened, through = connections.prewarmed + connections.opened, connections.got_through
+    if not opened or (through is not None and through < (1 - _OFF) * opened):
+        return False
+    counts = (step.round_trips for step in _steps(connections))
+    return all(abs(count - round(count)) < _OFF * max(count, 1.0) for count in counts)
+
+
+def _steps(connections: Connections) -> tuple[Step, ...]:
     steps = [Step(name="TCP", round_trips=1.0)]
     if connections.tls_round_trips:
         steps.append(Step(name="TLS", round_trips=connections.tls_round_trips))
-    steps += _commands(connections, count)
-    axes = {name: case.record.axes.get(name) for name in _DECIDING}
-    return Setup(axes=axes, connections=count, steps=tuple(steps))
+    steps += _commands(connections, connections.prewarmed + connections.opened)
+    return tuple(steps)
 
 
 def _commands(connections: Connections, count: int) -> list[Step]:

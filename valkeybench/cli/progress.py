@@ -218,12 +218,15 @@ def _plan_line(plan: Plan, endpoint: Endpoint, facts: ServerFacts, clock: _Clock
 
 
 def _trial_line(trial: Trial, record: TrialRecord, clock: _Clock) -> str:
-    response = record.summary.phases.get("response")
-    p99 = format_duration(response.p99_ns) if response else "no reply"
-    failed = f", {record.summary.failed} failed" if record.summary.failed else ""
+    summary, response = record.summary, record.summary.phases.get("response")
+    # What was unfinished is in the distribution too, and by itself says nothing of replies.
+    p99 = (
+        f"p99 {format_duration(response.p99_ns)}" if response and summary.completed else "no reply"
+    )
+    failed = f", {summary.failed} failed" if summary.failed else ""
     left = clock.left_seconds() or 0.0
     return (
         f"trial {clock.number}/{clock.total}  {clock.label(trial)}: "
-        f"{format_rate(record.summary.throughput)}, p99 {p99}{failed}  "
+        f"{format_rate(summary.throughput)}, {p99}{failed}  "
         f"({format_duration(round(left) * SECOND)} left)"
     )

@@ -65,6 +65,7 @@ class Timed(_Mixed):
         self.__class__ = _counting(quiet)  # type: ignore[arg-type]  # classes are hashable
         try:
             await introduce(*args)
+            self._ledger.shared.introduced()
         finally:
             self.__class__ = quiet
             lasted = clock() - begun

@@ -73,6 +73,7 @@ class Timed(_Mixed):
         self.__class__ = _counting(quiet)  # type: ignore[arg-type]  # classes are hashable
         try:
             introduce(*args)
+            self._ledger.shared.introduced()
         finally:
             self.__class__ = quiet
             lasted = clock() - begun

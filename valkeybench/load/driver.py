@@ -34,6 +34,10 @@ more than redis-py's default socket timeout of 5 s."""
 class Driver(Protocol):
     """Sends one process's share of one trial."""
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+
     def prewarm(self) -> None:
         """Open the pool's connections, when the trial says so."""
 
@@ -136,12 +140,14 @@ def measured(  # noqa: PLR0913 - everything a driver knows in the end comes toge
         retries=shared.retries,
         abandoned=abandoned,
         failures=recorder.failures,
+        error_replies=dict(recorder.error_replies),
         histograms=recorder.histograms(),
         prewarm=prewarmed.histograms(),
         prewarm_ns=prewarmed.lasted_ns,
         prewarmed=prewarmed.opening,
         warmup=recorder.warmup,
         opened=recorder.opened,
+        got_through=shared.got_through,
         open_max=shared.open_max,
         setup=dict(shared.setup),
         setup_refused=dict(shared.setup_refused),

@@ -27,14 +27,25 @@ def is_reply_error(error: BaseException) -> bool:
     return not _REPLY_ERRORS.isdisjoint(_names(error))
 
 
+def is_glide_error(error: BaseException) -> bool:
+    """Tell whether valkey-glide raised this for what became of a request."""
+    return "RequestError" in _names(error)
+
+
+def beneath(error: BaseException) -> BaseException:
+    """Give why no node of a cluster could be asked for the others, if that is what it is about."""
+    if "RedisClusterException" in _names(error) and error.__cause__ is not None:
+        return error.__cause__
+    return error
+
+
 def failure_kind(error: BaseException) -> FailureKind:
     """Say why a command failed.
 
     By type where there is one, by its wording where it has not: a blocking pool's
     timeout is a bare ConnectionError, and so is a server that is full.
     """
-    if "RedisClusterException" in _names(error) and error.__cause__ is not None:
-        error = error.__cause__  # why no node of a cluster could be asked for the others
+    error = beneath(error)
     text, names = str(error), _names(error)
     if "GlideError" in names:
         return _glide_failure(names, text)
@@ -77,15 +88,16 @@ def _connection_failure(error: BaseException, text: str) -> FailureKind:
         return FailureKind.POOL_TIMEOUT
     if "max number of clients" in text:
         return FailureKind.MAX_CLIENTS
-    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
         return FailureKind.TLS
-    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in _causes(error)):
+    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in causes(error)):
         return FailureKind.RESET
     # redis-py words a failed connect "Error 111 connecting to host:port. …".
     return FailureKind.CONNECT_REFUSED if "connecting to" in text else FailureKind.RESET
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what it came of, one after the other."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause

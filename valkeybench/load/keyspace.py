@@ -16,6 +16,7 @@ from valkeybench.errors import ServerError
 from valkeybench.load.asking import client_settings, connection_class
 from valkeybench.load.cluster import make_cluster
 from valkeybench.load.ledger import Ledger, Shared
+from valkeybench.load.reply_code import reply_code
 from valkeybench.measurement.measurement import Loaded
 from valkeybench.plan.dataset import keys_touched, writes
 from valkeybench.plan.footprint import data_seed, key_beginnings
@@ -52,7 +53,8 @@ class Keyspace:
 def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iterator[Keyspace]:
     """Load what reads expect to find, and remove every key the commands name afterwards.
 
-    Raises ServerError when it cannot be loaded. That keys cannot be removed is no error:
+    Raises ServerError when it cannot be loaded, or when it is plain before that it could not be
+    removed again. That keys cannot be removed is no error:
     it is said in the Keyspace, for whoever reports.
     """
     keyspace = Keyspace()
@@ -60,6 +62,7 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
     client = _client(endpoint)
     try:
         if scenario.data_set:
+            _see_that_it_can_go(client, scenario, prefix)
             keyspace.loaded = _load(client, endpoint, scenario, prefix)
         yield keyspace
     finally:
@@ -95,6 +98,28 @@ def _client(endpoint: Endpoint) -> AnyClient:
     except _ERRORS as error:
         said = endpoint.masked(f"{endpoint.address}: the cluster cannot be used: {error}")
         raise ServerError(said) from None
+
+
+def _see_that_it_can_go(client: AnyClient, scenario: Scenario, prefix: str) -> None:
+    """Remove a key that is not there; raises ServerError when the user may not remove any."""
+    wanted = (
+        writes(scenario.commands, seed="", prefix=each, value_size=size)
+        for size, each in key_beginnings(scenario, prefix)
+    )
+    key, _ = next(chain.from_iterable(wanted), ("", []))
+    if not key:
+        return
+    try:
+        _Removing()(client, [f"{key}:gone"])
+    except _ERRORS as error:
+        if reply_code(error) != "NOPERM DEL":
+            return  # what else is wrong shows when it is loaded
+        raise ServerError(
+            "the user may use neither UNLINK nor DEL: the keys that the commands read, written "
+            "before the load, would be left behind",
+            remedy="permit one of them (ACL SETUSER <name> +unlink), or load no keys with "
+            "--no-data-set",
+        ) from None
 
 
 def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str) -> Loaded:

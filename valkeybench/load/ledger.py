@@ -118,6 +118,8 @@ class Shared:
         self.open = 0
         self.open_max = 0
         self.retries = 0
+        self.got_through = 0
+        """Connections that were ready for their first command."""
         self.setup: Counter[str] = Counter()
         self.setup_refused: Counter[str] = Counter()
         self._late_seconds: float | None = None
@@ -149,6 +151,11 @@ class Shared:
         """Note that the server answered a set-up command with an error."""
         with self._lock:
             self.setup_refused[command] += 1
+
+    def introduced(self) -> None:
+        """Note that a new connection got through all it has to before its first command."""
+        with self._lock:
+            self.got_through += 1
 
     def retried(self) -> None:
         """Note that redis-py tried a command again."""
@@ -186,6 +193,10 @@ class NodeShared(Shared):
     def refused_in_setup(self, command: str) -> None:
         """Note that the server answered a set-up command with an error."""
         self._whole.refused_in_setup(command)
+
+    def introduced(self) -> None:
+        """Note that a new connection got through all it has to before its first command."""
+        self._whole.introduced()
 
     def redirected(self, *, for_good: bool) -> None:
         """Note that the node sent a command to another one: with MOVED for good, with ASK once."""

@@ -6,8 +6,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.failures import failure_kind
+from valkeybench.load.reply_code import reply_code
 from valkeybench.measurement.metrics import OPENING
 from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
+from valkeybench.measurement.reply_codes import ReplyCodes
 
 if TYPE_CHECKING:
     from valkeybench.load.ledger import OpeningNotes
@@ -42,6 +44,7 @@ class Notebook:
         self._recorder = recorder
         self._opened = bytearray()
         self._failed = bytearray()
+        self._codes = ReplyCodes()
         self._handing_over = threading.Lock()
         self._abandoned = False
 
@@ -57,6 +60,9 @@ class Notebook:
         self, begun: int, done: int, seen: int, error: Exception, notes: OpeningNotes
     ) -> None:
         """Note a command that failed."""
+        window = self._recorder.window
+        if window.opens <= done < window.closes and (code := reply_code(error)):
+            self._codes.count(code)
         kind = _KIND_NUMBER[failure_kind(error)]
         row = (self.due, begun, done, seen, kind, *notes.take()[len(OPENING) :])
         self._failed += FAILED_ROW.pack(*row)
@@ -88,3 +94,6 @@ class Notebook:
         if self._failed:
             self._recorder.record_failed(bytes(self._failed))
             self._failed.clear()
+        if self._codes:
+            self._recorder.count_codes(self._codes)
+            self._codes.clear()

@@ -224,10 +224,9 @@ def _lost(name: str, gone: Gone) -> LoadError:
 def _stopped(name: str, message: object) -> LoadError | ServerError:
     """Make an error of what a process says instead of what it should."""
     match message:
-        case Refused(kind, words):
+        case Refused(words, remedy):
             return ServerError(
-                f"the pool could not be opened before the load ({kind}): {words}",
-                remedy="ask for fewer connections; `valkeybench doctor` shows what is refused",
+                f"the pool could not be opened before the load: {words}", remedy=remedy
             )
         case Unable(words):
             return LoadError(

@@ -17,8 +17,8 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from valkeybench.load.driver import make_driver
-from valkeybench.load.failures import failure_kind
 from valkeybench.load.preflight import raise_open_files_limit
+from valkeybench.load.prewarming import refused
 from valkeybench.load.punctual import be_punctual
 from valkeybench.load.talk import (
     Crashed,
@@ -97,7 +97,7 @@ def _load(order: Order, inbox: Inbox, tell: BinaryIO) -> Seen | Refused:
     except Exception as error:
         if isinstance(error, TemplateError) or _is_lack(error):
             raise  # not the server's doing
-        return Refused(failure_kind(error).value, order.endpoint.masked(str(error)))
+        return refused(error, order.endpoint, opened=driver.prewarmed, wanted=case.max_connections)
     send(tell, Ready())
     start = cast("Start", inbox.get())
     opens = start.at + order.trial.warmup_ns

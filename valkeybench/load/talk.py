@@ -58,10 +58,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It could not even prewarm: the kind of failure and the client's words."""
+    """It could not even prewarm: why, and what to do."""
 
-    kind: str
     words: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ class TasksDriver:
         if case.rtt_ns:
             self._ledger.late_seconds = self._runner.run(lateness_of_pauses())
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+        return len(self._prewarmed.rows)
+
     def prewarm(self) -> None:
         """Open every connection of the pool before the load; raises what the client raises."""
         needed = self._trial.prewarm or self._trial.case.pool is Pool.MULTIPLEXED

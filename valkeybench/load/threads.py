@@ -50,6 +50,11 @@ class ThreadsDriver:
         self._table = drawn(trial, process=process)
         self._prewarmed = Prewarmed()
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+        return len(self._prewarmed.rows)
+
     def prewarm(self) -> None:
         """Open every connection of the pool before the load; raises what the client raises."""
         if self._cluster is not None:

@@ -104,12 +104,16 @@ class Measurement:
     retries: int = 0
     abandoned: int = 0
     failures: Mapping[str, int] = field(default_factory=dict)
+    error_replies: Mapping[str, int] = field(default_factory=dict)
+    """The server's answers to commands that failed, by code as the client heard it."""
     histograms: Mapping[Phase, Histogram] = field(default_factory=dict)
     prewarm: Mapping[Phase, Histogram] = field(default_factory=dict)
     prewarm_ns: int = 0
     prewarmed: Opening = field(default_factory=Opening)
     warmup: Opening = field(default_factory=Opening)
     opened: Opening = field(default_factory=Opening)
+    got_through: int = 0
+    """Connections opened from first to last that came as far as their first command."""
     open_max: int = 0
     setup: Mapping[str, int] = field(default_factory=dict)
     setup_refused: Mapping[str, int] = field(default_factory=dict)
@@ -146,6 +150,7 @@ class Measurement:
             return NotImplemented
         special: dict[str, Any] = {
             "failures": _tally(self.failures, other.failures),
+            "error_replies": _tally(self.error_replies, other.error_replies),
             "replies": _tally(self.replies, other.replies),
             "setup": _tally(self.setup, other.setup),
             "setup_refused": _tally(self.setup_refused, other.setup_refused),

@@ -17,6 +17,7 @@ import numpy as np
 from valkeybench.measurement.histogram import HIGHEST_NS, LAYOUT, SIZE, Histogram
 from valkeybench.measurement.measurement import Opening
 from valkeybench.measurement.metrics import OPENING, FailureKind, Phase
+from valkeybench.measurement.reply_codes import ReplyCodes
 from valkeybench.measurement.series import COARSE, Series
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Recorder:
         self.series = Series.blank(window.length_ns)
         self.warmup = Opening()
         self.opened = Opening()
+        self.error_replies = ReplyCodes()
+        """Of commands that failed in the window, by code."""
 
     def record(self, packed: bytes | memoryview) -> int:
         """Count COMMAND_ROWs; give how many completed in the window."""
@@ -128,6 +131,12 @@ class Recorder:
             intervals = self._intervals(done[inside])
             np.add.at(self.series.failed, intervals, 1)
             self._count_asked(seen[inside], intervals)
+
+    def count_codes(self, codes: Mapping[str, int]) -> None:
+        """Count the error replies to commands that failed in the window."""
+        with self._lock:
+            for code, times in codes.items():
+                self.error_replies.count(code, times)
 
     def histograms(self) -> dict[Phase, Histogram]:
         """Give every phase that has samples. Unfinished commands are in `response` alone."""

@@ -19,7 +19,7 @@ from valkeybench.report.document import (
 )
 from valkeybench.report.labels import axes_labels
 from valkeybench.report.opening import trips_taken
-from valkeybench.units import format_duration, format_percent
+from valkeybench.units import format_count, format_duration, format_percent, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,10 +52,7 @@ def setup_blocks(run: RunFile) -> Iterable[Block]:
     found = setups(run.cases)
     for label, setup in zip(axes_labels([s.axes for s in found]), found, strict=True):
         where = f" ({label})" if len(found) > 1 else ""
-        steps = ", ".join(map(_step, setup.steps))
-        yield Paragraph(
-            text=f"A new connection{where} costs {trips_taken(setup.round_trips)}: {steps}."
-        )
+        yield Paragraph(text=_cost(setup, where))
     with_redis_py = [setup for setup in found if setup.axes.get("client") in (None, "redis-py")]
     spared = max(map(_avoidable, with_redis_py), default=0.0)
     if spared:
@@ -96,6 +93,18 @@ def distance_blocks(cases: Sequence[CaseRecord]) -> Iterable[Block]:
     )
 
 
+def _cost(setup: Setup, where: str) -> str:
+    """Say what a new connection costs, or that it could not be counted."""
+    if setup.steps:
+        steps = ", ".join(map(_step, setup.steps))
+        return f"A new connection{where} costs {trips_taken(setup.round_trips)}: {steps}."
+    opened = plural(setup.connections, "connection")
+    through = "not all" if setup.got_through is None else format_count(setup.got_through)
+    if setup.got_through == setup.connections:
+        through = "all"
+    return f"Of {opened}{where} {through} got through; what a new one costs could not be counted."
+
+
 def _fits(line: LatencyLine) -> bool:
     """Whether distance cost what was counted, as far as anybody counted."""
     return line.counted is None or abs(line.round_trips - line.counted) <= _APART * line.counted
@@ -104,7 +113,7 @@ def _fits(line: LatencyLine) -> bool:
 def _step(step: Step) -> str:
     if not step.round_trips:
         return f"{step.name} (sent along)"
-    times = "" if abs(step.round_trips - 1) < 0.01 else f" × {_number(step.round_trips)}"  # noqa: PLR2004 - once
+    times = "" if abs(step.round_trips - 1) < 0.05 else f" × {_number(step.round_trips)}"  # noqa: PLR2004 - once
     refused = " (refused)" if step.refused >= step.round_trips > 0 else ""
     return f"{step.name}{times}{refused}"
 

@@ -89,7 +89,7 @@ def _refused(cost: OpeningCost, by_id: Mapping[str, CaseRecord]) -> str:
     summary = by_id[cost.source].summary if cost.source else None
     trips = summary.connections.setup_round_trips if summary else None
     refused = summary.connections.setup_refused if summary else None
-    if not trips or not refused:
+    if not trips or not refused or cost.round_trips is None:
         return ""
     return f" The server refused {_number(refused)} of its {_number(trips)} set-up commands."
 

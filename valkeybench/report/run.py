@@ -297,12 +297,27 @@ def _spread(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
 
 def _verdict(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     callouts = [
+        *_nothing(run),
         *warning_callouts(run, names),
         *recommendation_callouts(run.recommendations),
     ]
     if callouts:
         yield Heading(text="What to make of it")
         yield from callouts
+
+
+def _nothing(run: RunFile) -> Iterable[Callout]:
+    """Say so when no command of any case was answered as it should be."""
+    summaries = [case.summary for case in run.cases if case.summary is not None]
+    attempted = sum(summary.attempted for summary in summaries)
+    if attempted and not any(summary.completed for summary in summaries):
+        failed = sum(summary.failed for summary in summaries)
+        yield Callout(
+            kind=Kind.BAD,
+            title="Nothing was measured",
+            text=f"Of {plural(attempted, 'command')} not one completed, and {format_count(failed)} "
+            "failed: this run says nothing of throughput, latency or pool sizes.",
+        )
 
 
 def _closing(run: RunFile, path: str | None, login: Sequence[str]) -> Iterable[Block]:

@@ -65,6 +65,8 @@ class Connections(Record):
     prewarmed: Count
     opened: Count
     open_max: Count
+    got_through: Count | None = None
+    """How many of all those opened were ready for a command in the end; None is not known."""
     setup_round_trips: Share | None = None
     """Set-up commands a new connection waited for, one after another (mean)."""
     tls_round_trips: Share | None = None
@@ -110,6 +112,9 @@ class Summary(Record):
     """What the client library tried again by itself."""
     failures: dict[str, Count]
     """The failed requests by kind."""
+    error_replies: dict[str, Count] = Field(default_factory=dict)
+    """What the client heard, by code (`WRONGTYPE`; with the command refused, `NOPERM GET`). At most
+    16; the rest are `OTHER`. Empty in a file that does not tell."""
     fairness: Share | None
     """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
     starved: Count

@@ -9,6 +9,7 @@ import numpy as np
 
 from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.reading import ServerReading
+from valkeybench.measurement.reply_codes import most_frequent
 from valkeybench.measurement.series import coarse_quantile
 from valkeybench.results.runfile import (
     CaseRecord,
@@ -112,6 +113,7 @@ def summarise(seen: Measurement, *, processes: int, opened_in_sight: bool = True
         offered=seen.offered or None,
         retries=seen.retries,
         failures=dict(seen.failures),
+        error_replies=most_frequent(seen.error_replies),
         fairness=jain_index(seen.handlers),
         starved=starved(seen.handlers),
         connections=_connections(seen, in_sight=opened_in_sight),
@@ -270,6 +272,7 @@ def _connections(seen: Measurement, *, in_sight: bool) -> Connections:
         prewarmed=(seen.prewarmed + seen.warmup).connections,
         opened=seen.opened.connections,
         open_max=seen.open_max,
+        got_through=min(seen.got_through, known) if known else None,
         setup_round_trips=opened.round_trips / known if known else None,
         tls_round_trips=opened.tls_round_trips / known if known else None,
         setup_refused=opened.refused / known if known else None,

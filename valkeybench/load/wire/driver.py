@@ -77,6 +77,11 @@ class WireDriver:
         self._prewarm_rows: list[tuple[int, ...]] = []
         self._prewarm_ns = 0
 
+    @property
+    def prewarmed(self) -> int:
+        """Count the connections opened before the load."""
+        return len(self._prewarm_rows)
+
     def prewarm(self) -> None:
         """Open every connection of the pool, one after the other; raises WireError or OSError."""
         if self._pool is None or not self._trial.prewarm:
@@ -169,12 +174,14 @@ class WireDriver:
             offered=0 if schedule is None else schedule.offered,
             abandoned=abandoned,
             failures=recorder.failures,
+            error_replies=dict(recorder.error_replies),
             histograms=recorder.histograms(),
             prewarm=_prewarm_histograms(columns),
             prewarm_ns=self._prewarm_ns,
             prewarmed=Opening(*(sum(column) for column in columns[len(OPENING) :])),
             warmup=recorder.warmup,
             opened=recorder.opened,
+            got_through=self._opener.got_through,
             open_max=self._opener.open_max,
             setup=dict(self._opener.setup),
             setup_refused=dict(self._opener.refused),

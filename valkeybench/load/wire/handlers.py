@@ -19,6 +19,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, cast
 
 from valkeybench.load.ledger import OpeningNotes
+from valkeybench.load.reply_code import reply_code
 from valkeybench.load.wire.connections import Connection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError, failure_kind
 from valkeybench.load.wire.pool import Taker
@@ -26,6 +27,7 @@ from valkeybench.load.wire.replies import Glance
 from valkeybench.load.wire.requests import Together
 from valkeybench.measurement.metrics import OPENING
 from valkeybench.measurement.recorder import COMMAND_ROW, FAILED_ROW, KINDS, OPENED_ROW
+from valkeybench.measurement.reply_codes import ReplyCodes
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -52,12 +54,13 @@ class Notebook:
     under way would seem slower than it was.
     """
 
-    __slots__ = ("commands", "completed", "failed", "opened")
+    __slots__ = ("codes", "commands", "completed", "failed", "opened")
 
     def __init__(self) -> None:
         self.commands = bytearray()
         self.opened = bytearray()
         self.failed = bytearray()
+        self.codes = ReplyCodes()
         self.completed = 0
         """How many commands were handed over that completed in the window."""
 
@@ -69,7 +72,8 @@ class Notebook:
             self.completed += recorder.record_opened(bytes(self.opened))
         if self.failed:
             recorder.record_failed(bytes(self.failed))
-        for rows in (self.commands, self.opened, self.failed):
+        recorder.count_codes(self.codes)
+        for rows in (self.commands, self.opened, self.failed, self.codes):
             rows.clear()
 
 
@@ -276,6 +280,8 @@ class Handler(Taker):
                 if pool is not None:
                     pool.give_up()
         done = clock()
+        if self._window.opens <= done < self._window.closes and (code := reply_code(error)):
+            self.notebook.codes.count(code)
         what = self._notes.take()[len(OPENING) :]
         row = (self.due, begun, done, seen, _KIND_NUMBER[failure_kind(error)], *what)
         self.notebook.failed += FAILED_ROW.pack(*row)

@@ -48,6 +48,7 @@ class Opener:
     def __init__(self, case: Case, endpoint: Endpoint, loop: Loop) -> None:
         self.open_now: set[Connection] = set()
         self.open_max = 0
+        self.got_through = 0
         self.setup: Counter[str] = Counter()
         """How often each set-up command was said, and in `refused` how often in vain."""
         self.refused: Counter[str] = Counter()
@@ -81,6 +82,7 @@ class Opener:
         notes.connect += connected - begun
         if self._context is not None or self._introduction:
             yield from self._prepare(task, connection, notes)
+        self.got_through += 1
         return connection
 
     def _connect(self, task: Task, begun: int, sock: Any, code: int) -> Connected:

@@ -40,7 +40,7 @@ MANY_TRIALS = ("run", *TINY, "--pool", "blocking", "--repeats", "100", "-o", "ru
 MANY_LONG_TRIALS = (*MANY_TRIALS, "--duration", "1500ms", "-c", str(HANDLERS), "-m", "4")
 """One of which is easily caught half-way."""
 
-SOON_SECONDS = 5
+SOON_SECONDS = 15
 """Ten times what ending takes, and a fraction of what is left to do."""
 
 

@@ -53,7 +53,9 @@ def test_the_script_is_a_program_bash_understands() -> None:
 def test_the_readme_says_how_to_run_the_tests(checks: ModuleType) -> None:
     """The README has the block from which CI takes its command."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "pip install -e '.[all,dev]' && pytest" == checks.readme_command(text)
+    assert "pip install -e '.[all,dev]' && pytest -n 2 --dist loadfile" == checks.readme_command(
+        text
+    )
 
 
 def test_the_command_is_the_line_in_the_block(checks: ModuleType) -> None:

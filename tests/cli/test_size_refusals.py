@@ -49,14 +49,13 @@ def searched(where: Path, *words: str) -> dict[str, Any]:
             {"server_saturated"},
             "load off the server",
         ),
-        (("-c", "50", "--think", "200us", "--cap", "3", "--duration", "1s"), {"cap"}, "--cap"),
         (
             ("-c", "20", "--think", "5ms", "--slo", "response.p99 < 30us", "--duration", "1s"),
             {"slo"},
             "limit",
         ),
     ],
-    ids=["no think time", "client", "server", "cap", "slo"],
+    ids=["no think time", "client", "server", "slo"],
 )
 def test_no_size_is_named_for_a_load_that_has_none(
     tmp_path: Path, words: tuple[str, ...], causes: set[str], remedy: str

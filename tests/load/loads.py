@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
@@ -69,15 +68,10 @@ def few_handlers(**changes: Any) -> Case:  # noqa: ANN401 - any attribute of a c
 def drive_here(trial: Trial, endpoint: Endpoint, **driving: Any) -> Measurement:  # noqa: ANN401 - what a driver takes
     """Drive a trial in this process."""
     make = DRIVERS[trial.case.driver]
-    # Collecting what thousands of tests left behind would take longer than a window lasts.
-    gc.freeze()
-    try:
-        driver = make(trial, endpoint, process=0, **driving)
-        driver.prewarm()
-        opens = clock() + trial.warmup_ns
-        return driver.drive(Window(opens, opens + trial.duration_ns))
-    finally:
-        gc.unfreeze()
+    driver = make(trial, endpoint, process=0, **driving)
+    driver.prewarm()
+    opens = clock() + trial.warmup_ns
+    return driver.drive(Window(opens, opens + trial.duration_ns))
 
 
 def drive_apart(trial: Trial, endpoint: Endpoint) -> Measurement:

@@ -22,6 +22,8 @@ _LOOK_NS = 2 * SECOND
 _FEWER = "ask for fewer connections (--max-conn, --processes)"
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
 """What the system says when the other side ends a connection."""
+_WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""No trouble: what a connection was doing when the trouble came."""
 
 
 def refused(error: Exception, endpoint: Endpoint, *, opened: int, wanted: int | None) -> Refused:
@@ -34,7 +36,10 @@ def refused(error: Exception, endpoint: Endpoint, *, opened: int, wanted: int | 
             f"{_FEWER}, or raise maxclients on the server",
         )
     if kind in (FailureKind.TLS, FailureKind.RESET):
-        broken = next((each for each in causes(error) if isinstance(each, ssl.SSLError)), None)
+        broken = next(
+            (e for e in causes(error) if isinstance(e, ssl.SSLError) and not isinstance(e, _WAITS)),
+            None,
+        )
         if broken is None or isinstance(broken, _HUNG_UP):
             when = " while TLS was negotiated" if endpoint.tls else ""
             return Refused(

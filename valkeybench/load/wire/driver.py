@@ -84,6 +84,8 @@ class WireDriver:
 
     def prewarm(self) -> None:
         """Open every connection of the pool, one after the other; raises WireError or OSError."""
+        # Here rather than when the load begins: what the window is given must not go into this.
+        gc.collect()
         if self._pool is None or not self._trial.prewarm:
             return
         begun = clock()
@@ -277,7 +279,6 @@ def _make_pool(trial: Trial, loop: Loop) -> FifoPool | None:
 @contextmanager
 def _without_collections() -> Iterator[None]:
     """Keep the garbage collector off what is there already: a pause of it delays everybody."""
-    gc.collect()
     gc.freeze()
     try:
         yield

@@ -179,29 +179,28 @@ def gate(run: RunFile, limits: Sequence[Limit]) -> Verdict:
     return judge_limits(run, limits)
 
 
-def gate_against(
+def gate_against(  # noqa: PLR0913 - a verdict has that many terms
     run: RunFile,
     baseline: RunFile,
     *,
     rules: Sequence[Rule],
+    named: bool,
     fails: bool,
     even_if_different: bool,
 ) -> Verdict:
     """Hold a run against a baseline that was kept; it warns, or `fails` as well.
 
-    Raises ResultError when the two cannot be compared: here that is any difference at all.
+    Rules that were `named` must have been measured. Raises ResultError for any difference.
     """
     found = differences(baseline, run)
     if not even_if_different:
         refuse_any_difference(found)
     matching = match_runs(baseline.cases, run.cases)
-    comparisons = [compare_cases(pair, rules=rules) for pair in matching.pairs]
-    return judge_against(
-        RunComparison(
-            base=baseline, new=run, differences=found, matching=matching, comparisons=comparisons
-        ),
-        fails=fails,
+    pairs = [compare_cases(pair, rules=rules) for pair in matching.pairs]
+    compared = RunComparison(
+        base=baseline, new=run, differences=found, matching=matching, comparisons=pairs
     )
+    return judge_against(compared, fails=fails, named=rules if named else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

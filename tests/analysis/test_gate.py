@@ -13,11 +13,15 @@ from valkeybench.analysis.comparison import USUAL, RunComparison, compare_cases,
 from valkeybench.analysis.gate import check_reach, judge_limits
 from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.matching import match_runs
+from valkeybench.analysis.metric import parse_metric
 from valkeybench.analysis.verdict import Finding, Ruling, Verdict, joined
 from valkeybench.errors import ExitCode, ResultError, ScenarioError
 from valkeybench.scenario.model import Axes, Pool, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from valkeybench.analysis.metric import Metric
     from valkeybench.results.runfile import CaseRecord, RunFile
 
 
@@ -184,10 +188,12 @@ def test_the_verdict_is_the_worst_finding() -> None:
     assert Ruling.FAIL is joined([judged(run, passing), judged(run, failing)]).ruling
 
 
-def against(base: RunFile, new: RunFile, *, fails: bool) -> Verdict:
+def against(
+    base: RunFile, new: RunFile, *, fails: bool, metrics: Sequence[Metric] = USUAL
+) -> Verdict:
     """Hold a run against a baseline."""
     matching = match_runs(base.cases, new.cases)
-    rules = [rule_for(metric) for metric in USUAL]
+    rules = [rule_for(metric) for metric in metrics]
     return judge_against(
         RunComparison(
             base=base,
@@ -197,7 +203,18 @@ def against(base: RunFile, new: RunFile, *, fails: bool) -> Verdict:
             comparisons=[compare_cases(pair, rules=rules) for pair in matching.pairs],
         ),
         fails=fails,
+        named=rules if metrics is not USUAL else (),
     )
+
+
+def test_a_metric_that_was_named_and_never_measured_is_no_pass() -> None:
+    """Not for one of several, and not beside a limit that passes."""
+    same = run_file(case_record())
+    seen, unseen = parse_metric("response.p50"), parse_metric("tls.p50")
+    assert Ruling.PASS is against(same, same, fails=True, metrics=[seen]).ruling
+    for metrics in ([unseen], [seen, unseen]):
+        verdict = against(same, same, fails=True, metrics=metrics)
+        assert Ruling.CANNOT_SAY is joined([against(same, same, fails=False), verdict]).ruling
 
 
 def test_a_baseline_warns_and_says_why_it_does_no_more() -> None:

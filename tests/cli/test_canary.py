@@ -212,6 +212,16 @@ def test_a_scenario_is_shown_without_its_passwords(tmp_path: Path) -> None:
     assert [] == secrets_in(ended.out + ended.err)
 
 
+def test_a_password_written_with_escapes_is_not_shown_either(tmp_path: Path) -> None:
+    """Where the text cannot be masked it is not printed."""
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in PASSWORD)
+    (tmp_path / "mine.toml").write_text(f'[server]\npassword = "{escaped}"\n', encoding="utf-8")
+    ended = valkeybench(tmp_path, "scenarios", "mine.toml")
+    assert 0 == ended.code, ended.err
+    assert escaped not in ended.out
+    assert "not shown" in ended.out
+
+
 def test_the_canaries_would_be_found(tmp_path: Path) -> None:
     """What looks for them sees this very process's environment, and files of any kind."""
     (tmp_path / "deep").mkdir()

@@ -151,3 +151,20 @@ def test_a_limit_with_a_typo_stops_before_the_load(tmp_path: Path) -> None:
     assert (ExitCode.USAGE, "") == (ended.code, ended.out)
     assert "    respnse.p99 > 5ms\n    ^^^^^^^^^^^\n" in ended.err
     assert ["mine.toml"] == files_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--baseline", "run.json", "--threshold", "response.p99=3%"), "--threshold"),
+        (("--fail-if", "failed > 0", "--fail-on-baseline"), "--fail-on-baseline"),
+        (("--fail-if", "failed > 0", "--even-if-different"), "--even-if-different"),
+    ],
+)
+def test_a_flag_that_would_change_nothing_is_refused(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """Left unheard it would let pass what it was given to stop."""
+    ended = valkeybench(tmp_path, "gate", "run.json", *words)
+    assert 2 == ended.code
+    assert said in ended.err

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from valkeybench.analysis.agreement import Difference
-    from valkeybench.analysis.comparison import Change, Comparison, RunComparison
+    from valkeybench.analysis.comparison import Change, Comparison, Rule, RunComparison
 
 WHY_ADVICE = (
     "A kept baseline only warns: the machine drifts between runs, and unchanged metrics are seen "
@@ -34,8 +34,8 @@ def refuse_any_difference(found: Sequence[Difference]) -> None:
         )
 
 
-def judge_against(compared: RunComparison, *, fails: bool) -> Verdict:
-    """Rule on each metric of each case both runs have.
+def judge_against(compared: RunComparison, *, fails: bool, named: Sequence[Rule] = ()) -> Verdict:
+    """Rule on each metric of each case both runs have, and on those somebody `named`.
 
     What was not measured is no advice: it can't be told whether it is worse.
     """
@@ -45,8 +45,12 @@ def judge_against(compared: RunComparison, *, fails: bool) -> Verdict:
         for change in each.changes
     )
     missing = tuple(_missing(case.id) for case in compared.matching.only_base)
+    seen = {change.rule.metric for each in compared.comparisons for change in each.changes}
+    unseen = tuple(_unseen(str(r.metric)) for r in named if r.metric not in seen)
+    if not findings and not missing and not unseen:
+        unseen = (_unseen("any metric"),)
     notes = tuple(_notes(compared, fails=fails))
-    return Verdict((*findings, *missing), notes)
+    return Verdict((*findings, *missing, *unseen), notes)
 
 
 def _notes(compared: RunComparison, *, fails: bool) -> Iterator[str]:
@@ -78,6 +82,17 @@ def _finding(compared: Comparison, change: Change, *, is_advice: bool) -> Findin
             "allowed": change.rule.threshold,
         },
         is_advice=is_advice and not unseen,
+    )
+
+
+def _unseen(metric: str) -> Finding:
+    return Finding(
+        limit=f"{metric} as the baseline",
+        cases=(),
+        ruling=Ruling.CANNOT_SAY,
+        measured="nothing",
+        reason="neither the run nor the baseline measured it in any case",
+        remedy="name a metric both have, or measure one that has it",
     )
 
 

@@ -301,7 +301,11 @@ def _cpu_per_command(fleet: Fleet, case: SeenCase | None) -> Quantity:
         return Quantity(fleet.cpu_per_command_ns, Unit.NANOSECONDS, "--cpu-per-command")
     fills = "say it with --cpu-per-command"
     if case is None:
-        return Quantity(None, Unit.NANOSECONDS, f"no case of the run had a pool; {fills}")
+        return Quantity(
+            None,
+            Unit.NANOSECONDS,
+            f"no case with a pool and the fleet's transport told the server's CPU; {fills}",
+        )
     cpu_ns, commands = 0, 0
     for trial in case.trials:
         server = trial.server
@@ -328,7 +332,9 @@ def _busiest(run: RunFile, case: SeenCase | None, *, tls: bool) -> SeenCase | No
         for each in seen(run.cases)
         if each.pool.is_pooled and bool(each.record.axes.get("tls")) == tls and each.server_cpu
     ]
-    return max(pooled, key=lambda each: each.server_cpu or 0.0, default=case)
+    # What a command costs without TLS says nothing of one with it.
+    alike = case is not None and bool(case.record.axes.get("tls")) == tls
+    return max(pooled, key=lambda each: each.server_cpu or 0.0, default=case if alike else None)
 
 
 def _patience(fleet: Fleet, axes: Mapping[str, Any]) -> Quantity:

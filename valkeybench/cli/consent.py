@@ -53,4 +53,7 @@ class Consent:
         with self._progress.aside():
             for problem in found:
                 typer.echo(f"{typer.style(problem.place, bold=True)}: {problem.reason}", err=True)
-            return typer.confirm("Load it all the same?", default=False, err=True)
+            try:
+                return typer.confirm("Load it all the same?", default=False, err=True)
+            except typer.Abort:
+                raise KeyboardInterrupt from None

@@ -73,6 +73,7 @@ def gate(
         if sides.is_calibration:
             return calibrate(what, flags, sides)
         return gate_sides(what, flags, sides, outlets)
+    _only_of_a_run(run, sides)
     return gate_run(_run_named(what, flags), run, outlets)
 
 
@@ -100,6 +101,23 @@ def _only_of_sides(run: RunWishes) -> None:
         raise ScenarioError([Problem(name, reason, "leave it out") for name in given])
 
 
+def _only_of_a_run(run: RunWishes, sides: Wishes) -> None:
+    """Raise ScenarioError for what would change nothing here, and so promise what is not kept."""
+    if sides.thresholds:
+        reason = "is about two sides (--base, --new), not about a run that was kept"
+        raise ScenarioError.one("--threshold", reason, "leave it out; for limits: --fail-if")
+    alone = [
+        name
+        for name, given in (
+            ("--fail-on-baseline", run.fails), ("--even-if-different", run.even_if_different),
+        )
+        if given and run.baseline is None
+    ]  # fmt: skip
+    if alone:
+        reason = "is about a baseline, and none is named"
+        raise ScenarioError([Problem(each, reason, "name one: --baseline FILE") for each in alone])
+
+
 def gate_run(path: Path, wishes: RunWishes, outlets: Outlets) -> ExitCode:
     """Hold limits, or else the scenario's own, and a baseline against a run that was kept."""
     limits = parse_limits(wishes.fail_if, place=PLACE, across_cases=True)
@@ -118,6 +136,7 @@ def gate_run(path: Path, wishes: RunWishes, outlets: Outlets) -> ExitCode:
             run,
             read_run(wishes.baseline),
             rules=rules,
+            named=bool(wishes.metrics),
             fails=wishes.fails,
             even_if_different=wishes.even_if_different,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from valkeybench.cli.consoles import show as show_document
 from valkeybench.report.scenarios import scenario_document, scenario_list
@@ -12,6 +13,9 @@ from valkeybench.scenario.library import find_scenario, read_text, seed_paths
 from valkeybench.scenario.published import json_schema
 from valkeybench.scenario.reader import parse_toml, read_scenario
 from valkeybench.server.endpoint import endpoint_from_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def list_all() -> None:
@@ -36,9 +40,22 @@ def show(name: str) -> None:
         text = text.replace(scenario.server.url, address)
         scenario = replace(scenario, server=replace(scenario.server, url=address))
     show_document(scenario_document(scenario))
-    for secret in (scenario.server.password, scenario.server.tls.key_password):
-        text = text.replace(secret.reveal(), "***") if secret else text
-    sys.stdout.write(f"\n{text}")
+    secrets = [
+        secret.reveal()
+        for secret in (scenario.server.password, scenario.server.tls.key_password)
+        if secret
+    ]
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    sys.stdout.write(f"\n{text if _is_masked(text, secrets, path) else _NOT_SHOWN}")
+
+
+_NOT_SHOWN = "# The file is not shown: a secret in it is written in a way that cannot be masked.\n"
+
+
+def _is_masked(text: str, secrets: list[str], path: Path) -> bool:
+    """Tell whether nobody who reads the text as TOML finds a secret in it."""
+    return not any(secret in str(parse_toml(text, source=str(path))) for secret in secrets)
 
 
 def show_schema() -> None:

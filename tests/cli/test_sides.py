@@ -95,6 +95,12 @@ def test_metrics_have_thresholds(
     assert len(thresholds) == len(asked.fixed)
 
 
+def test_a_threshold_of_a_count_is_one_of_its_share() -> None:
+    """One per cent of failures is of the commands attempted, and replaces the bare count."""
+    (rule,) = regression_rules(["failed"], ["failed=1%"]).rules
+    assert (True, 0.01) == (rule.metric.is_share, rule.threshold)
+
+
 @pytest.mark.parametrize(
     "word", ["p99=5%", "response.p99=5", "response.p99=-5%", "response.p99", "pool_wait.p99=5%"]
 )

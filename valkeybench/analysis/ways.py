@@ -107,7 +107,9 @@ def _openings(run: RunFile, *, tls: bool) -> Iterator[_Opening]:
             spent = grown(server.ready.cpu_ns, server.after.cpu_ns)
             if spent and server.connections_counted:
                 cpu_ns, counted = cpu_ns + spent, counted + server.connections_counted
-        opened, seconds = case.summary.connections.opened, _seconds(case)
+        # One that was turned away was no handshake, however soon that was.
+        opened = min(case.summary.connections.opened, case.summary.completed)
+        seconds = _seconds(case)
         if opened < _FEWEST_OPENED or not seconds:
             continue
         yield _Opening(

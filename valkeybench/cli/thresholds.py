@@ -46,6 +46,7 @@ def regression_rules(metrics: Sequence[str], thresholds: Sequence[str]) -> Asked
             remedy = getattr(error, "remedy", "write it like response.p99=10%")
             problems.append(Problem("--threshold", f"{legible(word)}: {error}", remedy))
         else:
+            found.pop(replace(rule.metric, is_share=False), None)
             found[rule.metric] = rule
             fixed.add(rule.metric)
     if problems:
@@ -56,8 +57,9 @@ def regression_rules(metrics: Sequence[str], thresholds: Sequence[str]) -> Asked
 def _threshold(word: str) -> Rule:
     """Read `response.p99=10%` or `pool_wait.p99=200us`; raises ValueError."""
     name, _, value = word.partition("=")
-    rule = rule_for(parse_metric(name.strip()))
-    value = value.strip()
+    metric, value = parse_metric(name.strip()), value.strip()
+    # A count by itself says nothing: what is compared is its share of the attempted.
+    rule = rule_for(replace(metric, is_share=True) if metric.is_count else metric)
     if rule.is_ratio or rule.metric.is_count:
         number = _percent(value)
     else:

@@ -224,7 +224,8 @@ def test_what_was_measured_is_what_the_plan_rests_on(
     run, plan = measured
     plain = next(case for case in run.cases if not case.axes["tls"])
     assert plain.summary is not None
-    rate = plain.summary.connections.opened / 0.3
+    # A connection that was still being opened at the end is no handshake done.
+    rate = min(plain.summary.connections.opened, plain.summary.completed) / 0.3
     assert pytest.approx(rate) == plan["inputs"]["plain"]["handshakes"]["value"]
     [cost] = [cost for cost in run.connection_costs if not cost.tls]
     assert cost.used_fresh is not None

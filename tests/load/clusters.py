@@ -37,6 +37,10 @@ class Cluster:
         return (self.directory / f"{name}.log").read_text(encoding="utf-8")
 
 
+def _is_whole(found: Path) -> bool:
+    return found.exists() and found.read_text(encoding="utf-8").rstrip().endswith("}")
+
+
 @contextmanager
 def dask_cluster(
     directory: Path,
@@ -65,7 +69,8 @@ def dask_cluster(
             return process
 
         scheduler = start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", "0")
-        wait_until(lambda: found.exists() or scheduler.poll() is not None)
+        # It is there before it is written, and whole when its last brace is.
+        wait_until(lambda: _is_whole(found) or scheduler.poll() is not None)
         cluster = Cluster(directory, "", scheduler)
         assert scheduler.poll() is None, cluster.log("scheduler")
         cluster.address = json.loads(found.read_text(encoding="utf-8"))["address"]

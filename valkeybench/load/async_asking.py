@@ -108,16 +108,8 @@ class CountingRetry(Retry):
         self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Try, and count every time it is tried again."""
-        failures = 0
-
-        def counted_fail(*details: Any) -> Any:
-            nonlocal failures
-            failures += 1
-            if failures <= self._retries:
-                self._shared.retried()
-            return fail(*details)
-
-        return await super().call_with_retry(do, counted_fail, *args, **kwargs)
+        counted = self._shared.counting(fail, self._retries)
+        return await super().call_with_retry(do, counted, *args, **kwargs)
 
 
 def _retry(case: Case, shared: Shared) -> Retry:

@@ -12,9 +12,13 @@ from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import sleep
+from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.punctual import lateness_of_pauses_ns
 from valkeybench.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(slots=True)
@@ -161,6 +165,19 @@ class Shared:
         """Note that redis-py tried a command again."""
         with self._lock:
             self.retries += 1
+
+    def counting(self, fail: Callable[..., Any], retries: int) -> Callable[..., Any]:
+        """Give what notes each failure of one command that is tried again, and then does `fail`."""
+        failures = 0
+
+        def counted(*details: Any) -> Any:
+            nonlocal failures
+            failures += 1
+            if failures <= retries:
+                self.retried()
+            return fail(*details)
+
+        return counted
 
 
 class NodeShared(Shared):

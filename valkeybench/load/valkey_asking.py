@@ -92,13 +92,5 @@ class CountingRetry(Retry):
 
     def call_with_retry(self, do: Callable[[], Any], fail: Callable[[Exception], Any]) -> Any:
         """Try, and count every time it is tried again."""
-        failures = 0
-
-        def counted_fail(error: Exception) -> Any:
-            nonlocal failures
-            failures += 1
-            if failures <= self._retries:
-                self._shared.retried()
-            return fail(error)
-
-        return super().call_with_retry(do, counted_fail)
+        counted = self._shared.counting(fail, self._retries)
+        return super().call_with_retry(do, counted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from itertools import chain, repeat
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, TypeVar
@@ -84,8 +82,6 @@ class WireDriver:
 
     def prewarm(self) -> None:
         """Open every connection of the pool, one after the other; raises WireError or OSError."""
-        # Here rather than when the load begins: what the window is given must not go into this.
-        gc.collect()
         if self._pool is None or not self._trial.prewarm:
             return
         begun = clock()
@@ -113,8 +109,7 @@ class WireDriver:
         watching = _Watching(self._loop, recorder, notebooks, self._opener)
         for task in (watching, *handlers):
             self._loop.spawn(task)
-        with _without_collections():
-            stuck = set(self._loop.run(until=window.closes + self._grace_ns))
+        stuck = set(self._loop.run(until=window.closes + self._grace_ns))
         self._close()
         for notebook in notebooks:
             notebook.hand_over(recorder)
@@ -274,16 +269,6 @@ def _make_pool(trial: Trial, loop: Loop) -> FifoPool | None:
     return FifoPool(
         case.max_connections, loop, waits=case.pool.waits, timeout_ns=case.pool_timeout_ns
     )
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Keep the garbage collector off what is there already: a pause of it delays everybody."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _prewarm_histograms(columns: list[tuple[int, ...]]) -> dict[Phase, Histogram]:

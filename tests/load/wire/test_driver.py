@@ -181,6 +181,27 @@ def test_who_is_answered_asks_again_when_all_others_were_heard(
     assert [] == [turn for turn in turns if "SH" in turn]
 
 
+def test_a_connection_for_one_command_is_watched_only_while_its_reply_is_awaited(
+    both_ways: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose reply has come when all others had their turn need never be."""
+    watched: list[str] = []
+    watch = Connection.watch
+    monkeypatch.setattr(Connection, "watch", noting("W", watched, watch))
+    many = wire(pool=Pool.NONE, concurrency=40, handshake=Handshake.MINIMAL, protocol=2)
+    endpoint = replace(both_ways.endpoint(), username=None, password=None)
+    with redis.Redis(**both_ways.endpoint().connection_kwargs()) as client:  # type: ignore[arg-type]
+        client.acl_setuser("default", enabled=True, nopass=True, categories=["+@all"], keys="*")
+    seen = drive_here(make_trial(many), endpoint)
+    assert 0 < seen.completed
+    assert len(watched) < seen.completed
+
+    watched.clear()
+    with fake_server(to_commands(Answer(after_ns=5 * MILLISECOND))) as server:
+        slow = drive_here(make_trial(replace(many, concurrency=2), warmup_ns=0), server.endpoint)
+    assert 0 < slow.completed <= len(watched)
+
+
 def noting(what: str, doings: list[str], do: Callable[..., Any]) -> Callable[..., Any]:
     """Have it noted when something is done."""
 

@@ -33,6 +33,7 @@ class Connection:
 
     __slots__ = (
         "_among", "_loop", "_reader", "descriptor", "idle", "lost", "receive", "send", "sock",
+        "watched",
     )  # fmt: skip
 
     def __init__(self, sock: Any, loop: Loop, among: set[Connection]) -> None:
@@ -47,7 +48,18 @@ class Connection:
         self._loop = loop
         self._among = among
         self._reader: ReplyReader | None = None
+        self.watched = False
+        """Whether whoever waits for it is resumed when something happens on it."""
         among.add(self)
+
+    def watch(self) -> None:
+        """Have whoever waits for it resumed when something happens on it, from now on.
+
+        Not from the beginning: one that is closed after a single command may never have to.
+        """
+        if not self.watched:
+            self.watched = True
+            self._loop.watch(self.descriptor, READABLE)
 
     def close(self) -> None:
         """Close it; nobody is resumed for it any more."""
@@ -57,6 +69,7 @@ class Connection:
 
     def send_rest(self, request: bytes, sent: int) -> Steps:
         """Send what the socket had no room for."""
+        self.watch()
         self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
         while sent < len(request):
             yield
@@ -69,6 +82,7 @@ class Connection:
         Raises ErrorReplyError when it is an error, ConnectionResetError when it ends too
         early, and what the socket raises.
         """
+        self.watch()
         if self._reader is None:
             self._reader = ReplyReader()
         while True:
@@ -145,6 +159,7 @@ class TlsConnection(Connection):
 
     def negotiate(self) -> Steps:
         """Agree on keys with the server; raises ssl.SSLError."""
+        self.watch()
         while True:
             try:
                 self._tls.do_handshake()
@@ -227,6 +242,7 @@ class TlsConnection(Connection):
         sealed = self._unsent + self._outgoing.read()
         self._unsent = b""
         if sealed and (sent := _as_much_as_goes(self.sock.send, sealed)) < len(sealed):
+            self.watch()
             self._loop.watch_for(self.descriptor, READABLE | WRITABLE)
             while sent < len(sealed):
                 yield

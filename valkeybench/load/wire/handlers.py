@@ -155,7 +155,8 @@ class Handler(Taker):
         special, paced, closes = self._is_special, self._pace is not None, self._window.closes
         pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
         free, give = ([], Connection.close) if pool is None else (pool.free, pool.give)
-        rows, pack, next_turn = self.notebook.commands, COMMAND_ROW.pack, self._loop.soon
+        rows, pack = self.notebook.commands, COMMAND_ROW.pack
+        next_turn, look_soon = self._loop.soon, self._loop.look_soon
         last, done = Glance(), clock()
         for request in self._requests:
             self.due = begun = clock()
@@ -182,6 +183,10 @@ class Handler(Taker):
                 else:
                     if (sent := connection.send(request)) < len(request):
                         yield from connection.send_rest(request, sent)
+                    if pool is None and not connection.watched:
+                        # It has this one reply to give, which is there when all others have
+                        # had their turn, if they are many. Then it need never be watched.
+                        look_soon(resume)
                     yield
                     try:
                         data = connection.receive(last.room)

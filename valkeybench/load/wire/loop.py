@@ -66,6 +66,7 @@ class Loop:
         self._timers: list[tuple[int, int, Resume]] = []
         self._order = count()
         self._ready: deque[Resume] = deque()
+        self._looking: deque[Resume] = deque()
         self._tasks: set[Task] = set()
         self._least_patience_ns = least_patience_ns
         self._head_start_ns = head_start_ns
@@ -74,6 +75,8 @@ class Loop:
         self.unwatch = self._epoll.unregister
         self.soon: Callable[[Resume], None] = self._ready.append
         """Resume somebody in the next turn, without waiting for anything before."""
+        self.look_soon: Callable[[Resume], None] = self._looking.append
+        """Resume somebody at the beginning of the next turn, to see whether something has come."""
 
     def close(self) -> None:
         """Let go of the epoll descriptor."""
@@ -109,8 +112,11 @@ class Loop:
             self.at(clock() + self._least_patience_ns, self._tell_who_is_late)
         self._stopped = False
         poll = self._epoll.poll
-        ready, timers, resumes, tasks = self._ready, self._timers, self.resumes, self._tasks
+        ready, looking, timers = self._ready, self._looking, self._timers
+        resumes, tasks = self.resumes, self._tasks
         while tasks and not self._stopped:
+            for _ in range(len(looking)):
+                looking.popleft()()
             for _ in range(len(ready)):  # and not for ever, if they are ready again at once
                 ready.popleft()()
             if timers:
@@ -126,7 +132,7 @@ class Loop:
     def _events(self) -> list[tuple[int, int]]:
         """Wait for events, but not beyond the next instant somebody waits for."""
         poll = self._epoll.poll
-        if self._ready or not self._tasks:
+        if self._ready or self._looking or not self._tasks:
             return []
         if not self._timers:
             return poll(-1, _EVENTS_TOGETHER)

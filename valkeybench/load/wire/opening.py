@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.wire.connections import Connection, TlsConnection
 from valkeybench.load.wire.failure import ErrorReplyError, WireError
-from valkeybench.load.wire.loop import READABLE, WRITABLE
+from valkeybench.load.wire.loop import WRITABLE
 from valkeybench.load.wire.requests import setup_commands
 from valkeybench.measurement.metrics import FailureKind
 from valkeybench.units import MILLISECOND
@@ -76,7 +76,6 @@ class Opener:
             sock = yield from self._connect(task, begun, sock, code)
         connection = self._connection(sock)
         self._loop.resumes[connection.descriptor] = task.resume
-        self._loop.watch(connection.descriptor, READABLE)
         connected = task.since = clock()
         notes.connections += 1
         notes.connect += connected - begun

@@ -55,6 +55,7 @@ class FifoPool:
 
     def admit(self, connection: Connection) -> None:
         """Let a connection be of this pool, in a place that was taken for it."""
+        connection.watch()
         connection.idle = connection.look_up
         connection.lost = self._lose
 

@@ -481,6 +481,7 @@ def _summary(seen: Measurement, case: Case, wish: Wish) -> Summary:
     """Summarise as a run does, but for what was wished."""
     summary = summarise(seen, processes=case.processes)
     trials = 1 if not seen.window_ns else seen.window_ns // (wish.duration_ms * MILLISECOND)
+    repeats = max(trials // case.processes, 1)
     connections = summary.connections.model_copy(
         update={
             "open_max": case.most_connections,
@@ -493,6 +494,7 @@ def _summary(seen: Measurement, case: Case, wish: Wish) -> Summary:
         update={
             "connections": connections,
             "fairness": fairness,
+            "starved": summary.starved // repeats,
             "out_of_range": wish.out_of_range * trials // case.processes,
         }
     )

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from valkeybench.analysis.regression import look_at
+from valkeybench.errors import ServerError
 from valkeybench.load.caution import nobody
 from valkeybench.load.interpreter import OURS, other_interpreter
 from valkeybench.load.places import LocalPlace, open_place
@@ -113,26 +114,57 @@ def take_turns(
     `rules` are told by the machine and load a run names. Raises what a run raises when it
     cannot begin.
     """
-    draw = Random(base.scenario.seed)  # noqa: S311 - an order, not cryptography
-    with ExitStack() as stack:
-        sides = _stand_up([base, new], stack, watcher)
-        chosen = rules(sides[0].stand.book.run_file("interrupted"))
-        look = look_at(sides[0].case, sides[1].case, rules=chosen)
-        status: Status = "complete"
-        stopped_by: ValkeybenchError | None = None
-        while status == "complete":
-            for side in draw.sample(sides, 2):
-                watcher.turn_of(side.side.name)
-                status, stopped_by = _run_one(side, watcher)
-                if status != "complete":
-                    break
-            look = look_at(sides[0].case, sides[1].case, rules=chosen)
-            if status == "complete":
-                watcher.looked(look)
-                if is_enough(look):
-                    break
-    runs = [_kept(side, status) for side in sides]
-    return Turned(base=runs[0], new=runs[1], look=look, status=status, stopped_by=stopped_by)
+    ended: _Ended | None = None
+    try:
+        with ExitStack() as stack:
+            sides = _stand_up([base, new], stack, watcher)
+            chosen = rules(sides[0].stand.book.run_file("interrupted"))
+            ended = _alternate(sides, chosen, is_enough, watcher)
+    except ServerError as error:
+        if ended is None:
+            raise
+        # A server of our own that has died says so last, and can say of what.
+        ended = replace(ended, status="failed", stopped_by=error)
+    runs = [_kept(side, ended.status) for side in sides]
+    return Turned(
+        base=runs[0],
+        new=runs[1],
+        look=ended.look,
+        status=ended.status,
+        stopped_by=ended.stopped_by,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How turns ended, while both sides still stand."""
+
+    look: Look
+    status: Status
+    stopped_by: ValkeybenchError | None
+
+
+def _alternate(
+    sides: Sequence[_Standing],
+    rules: Sequence[Rule],
+    is_enough: Callable[[Look], bool],
+    watcher: TurnsWatcher,
+) -> _Ended:
+    """Run pairs until it is enough, or something stops it."""
+    seed = sides[0].side.scenario.seed
+    draw = Random(seed)  # noqa: S311 - an order, not cryptography
+    while True:
+        for side in draw.sample(sides, 2):
+            watcher.turn_of(side.side.name)
+            status, stopped_by = _run_one(side, watcher)
+            if status != "complete":
+                break
+        look = look_at(sides[0].case, sides[1].case, rules=rules)
+        if status != "complete":
+            return _Ended(look, status, stopped_by)
+        watcher.looked(look)
+        if is_enough(look):
+            return _Ended(look, status, stopped_by)
 
 
 def _run_one(side: _Standing, watcher: Watcher) -> tuple[Status, ValkeybenchError | None]:

@@ -114,6 +114,58 @@ def test_a_percentile_that_means_nothing_passes_nothing(wish: dict[str, Any], wh
     assert Ruling.FAIL is ruled("response.p99 > 1us", case_record(**wish)).ruling
 
 
+@pytest.mark.parametrize(
+    ("stat", "unfinished", "ruling"),
+    [
+        ("max", 100, Ruling.CANNOT_SAY),
+        ("max", 10, Ruling.PASS),
+        ("mean", 900, Ruling.CANNOT_SAY),
+        ("mean", 100, Ruling.PASS),
+        ("min", 900, Ruling.PASS),
+    ],
+)
+def test_what_was_not_seen_to_its_end_has_no_mean_and_no_maximum(
+    stat: str, unfinished: int, ruling: Ruling
+) -> None:
+    """Of 14 000 commands a trial, a hundred are more than lie beyond p99.9, and 900 than p99."""
+    found = ruled(f"response.{stat} > 10s", case_record(unfinished=unfinished))
+    assert ruling is found.ruling
+    assert (ruling is Ruling.PASS) is ("unfinished" not in found.reason)
+
+
+@pytest.mark.parametrize(
+    ("limit", "failures", "ruling", "measured"),
+    [
+        ("failed[pool=none] / failed[pool=blocking] > 2", (0, 0), Ruling.CANNOT_SAY, "0 / 0"),
+        ("failed[pool=none] / failed[pool=blocking] < 2", (0, 0), Ruling.CANNOT_SAY, "0 / 0"),
+        ("failed[pool=none] / failed[pool=blocking] > 2", (5, 0), Ruling.FAIL, "15 / 0"),
+        ("failed[pool=none] / failed[pool=blocking] < 2", (5, 0), Ruling.CANNOT_SAY, "15 / 0"),
+        ("failed[pool=none] / failed[pool=blocking] > 2", (0, 5), Ruling.PASS, "0x"),
+    ],
+)
+def test_nothing_is_a_multiple_of_nothing(
+    limit: str, failures: tuple[int, int], ruling: Ruling, measured: str
+) -> None:
+    """A quotient by 0 can't be told, unless what was limited is that it is no more."""
+    cases = [
+        case_record(pool, size, failures={"reset": count} if count else {})
+        for (pool, size), count in zip([("none", None), ("blocking", 10)], failures, strict=True)
+    ]
+    found = ruled(limit, *cases)
+    assert (ruling, measured) == (found.ruling, found.measured)
+
+
+def test_a_trial_with_nothing_to_divide_by_tells_nothing() -> None:
+    """The trials together have a quotient, and how much it scatters is not known."""
+    none, pooled = case_record("none", failures={"reset": 3}), case_record(failures={"reset": 1})
+    calm = pooled.trials[0].summary.model_copy(update={"failed": 0, "failures": {}})
+    trials = [pooled.trials[0].model_copy(update={"summary": calm}), *pooled.trials[1:]]
+    uneven = pooled.model_copy(update={"trials": trials})
+    found = ruled("failed[pool=none] / failed[pool=blocking] > 2", none, uneven)
+    assert Ruling.CANNOT_SAY is found.ruling
+    assert "0 in a trial" in found.reason
+
+
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
 def test_a_run_that_was_not_finished_passes_nothing(status: str) -> None:
     """What is missing could be what fails; what fails already, fails."""

@@ -48,6 +48,7 @@ def test_a_limit_is_read_as_it_is_written(written: str, shown: str, value: float
         ("throughput > often", "often", "write it like"),
         ("failed < -1", "-1", "write it like"),
         ("fairness > 10%", "10%", "write it like"),
+        ("starved > 1%", "1%", "write it like"),
         ("failed < nan", "nan", "write it like"),
         ("quick please", "quick please", "write it like"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,10 @@ from tests.runs import case_record, run_file
 from valkeybench.analysis.agreement import differences, refuse_different
 from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.errors import ExitCode, ResultError
+from valkeybench.scenario.model import ServerSettings, plain
+
+if TYPE_CHECKING:
+    from valkeybench.results.runfile import RunFile
 
 NONE, TEN, TWENTY = case_record("none"), case_record("blocking", 10), case_record("blocking", 20)
 
@@ -119,6 +123,35 @@ def test_who_did_the_tls_counts_where_there_was_tls() -> None:
     ]
     (found,) = differences(*runs)
     assert ("native", "relay", True) == (found.base, found.new, found.is_refused)
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "said"),
+    [
+        ({"key_type": "rsa"}, "TLS key", ("ecdsa", "rsa")),
+        ({"tls_version": "1.2"}, "TLS version", ("any", "1.2")),
+        ({"mutual_tls": True}, "mutual TLS", ("off", "on")),
+        ({"tls": {"min_version": "1.3"}}, "least TLS version", ("any", "1.3")),
+        ({"tls": {"ciphers": "AES256-SHA"}}, "TLS ciphers", ("the usual ones", "AES256-SHA")),
+    ],
+)
+def test_how_tls_was_spoken_is_named_where_there_was_tls(
+    setting: dict[str, Any], name: str, said: tuple[str, str]
+) -> None:
+    """Keys and versions may be what is compared; a plain run has none, an older file tells none."""
+
+    def run(changes: dict[str, Any], *, tls: bool = True) -> RunFile:
+        usual = plain(ServerSettings())
+        trust = {"tls": usual["tls"] | changes.get("tls", {})}
+        made = run_file(case_record(tls=tls), environment={"server": {"provider": "embedded"}})
+        scenario = made.scenario | {"server": usual | changes | trust}
+        return made.model_copy(update={"scenario": scenario})
+
+    (found,) = differences(run({}), run(setting))
+    assert (name, said, False) == (found.name, (found.base, found.new), found.is_refused)
+    assert [] == differences(run({}, tls=False), run(setting, tls=False))
+    older = run({}).model_copy(update={"scenario": {}})
+    assert name not in [each.name for each in differences(older, run(setting))]
 
 
 def test_another_workload_is_refused_and_said() -> None:

@@ -179,11 +179,21 @@ def test_noise_is_learned_from_pairs_without_a_difference() -> None:
     assert ("–", True) == (unseen, "saw nothing" in why)
 
 
-def test_noise_belongs_to_a_machine_and_a_load() -> None:
-    """Another of either has its own; when it was measured makes no difference."""
+def test_noise_belongs_to_a_machine_a_server_and_a_load() -> None:
+    """Another of any has its own; when it was measured makes no difference."""
     run = run_file(case_record())
     later = run.model_copy(update={"created": "2027-01-01T00:00:00Z"})
     elsewhere = run.model_copy(update={"environment": run.environment | {"cpu": "Other"}})
     assert fingerprint(run) == fingerprint(later)
     assert fingerprint(run) != fingerprint(elsewhere)
     assert fingerprint(run) != fingerprint(run_file(case_record(concurrency=5)))
+
+    def served(**server: str) -> dict[str, Any]:
+        return fingerprint(
+            run.model_copy(update={"environment": run.environment | {"server": server}})
+        )
+
+    ours, theirs = {"provider": "embedded", "version": "9.1.0"}, {"provider": "external"}
+    assert served(**ours, address="127.0.0.1:7") == served(**ours, address="127.0.0.1:8")
+    assert served(**theirs, address="near:1") != served(**theirs, address="far:1")
+    assert served(**ours) != served(**ours | {"version": "9.1.2"})

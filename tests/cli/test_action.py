@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PYTHON = """\
 #!/bin/bash
 mkdir -p "$3/bin"
-echo '#!/bin/bash' >"$3/bin/pip"
+printf '%s\\n' '#!/bin/bash' 'echo "pip <${@: -1}>" >>"$LOG.pip"' >"$3/bin/pip"
 cp "$STAND_IN" "$3/bin/valkeybench"
 chmod +x "$3/bin/"*
 """
@@ -49,7 +49,8 @@ def run_action(directory: Path, **variables: str) -> tuple[int, list[str], str]:
         "FAIL_IF": "",
         "FLAGS": "",
         "INCONCLUSIVE": "fail",
-        "VERSION": "valkeybench",
+        "VERSION": "",
+        "GITHUB_ACTION_PATH": "/the/action",
         "RUN_CODE": "0",
         "GATE_CODE": "0",
     }
@@ -70,6 +71,17 @@ def test_each_line_is_one_limit_whatever_is_in_it(tmp_path: Path) -> None:
     assert called[1].startswith(f"<gate> <{run}> {said} <--junit>")
     assert f"run={run}\n" in outputs
     assert [] == list(tmp_path.rglob("evil"))
+
+
+@pytest.mark.parametrize(
+    ("version", "installed"), [("", "/the/action[tls]"), ("valkeybench==1.2", "valkeybench==1.2")]
+)
+def test_what_is_installed_is_what_the_action_came_with(
+    tmp_path: Path, version: str, installed: str
+) -> None:
+    """Unless another is named: a pinned action measures with a pinned valkeybench."""
+    run_action(tmp_path, VERSION=version)
+    assert f"pip <{installed}>\n" == (tmp_path / "log.pip").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

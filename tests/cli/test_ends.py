@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -165,6 +166,22 @@ def test_when_our_own_server_dies_the_run_has_failed(tmp_path: Path) -> None:
     assert "error: the embedded server died" in ended.err
     # What was in it went with it: there is nothing to be told of keys.
     assert "keys_left" not in {warning.code for warning in kept.warnings}
+
+
+@on_linux
+def test_when_our_own_server_dies_two_sides_have_what_they_have(tmp_path: Path) -> None:
+    """A verdict, which cannot be a pass, both runs marked, and the reason with its exit code."""
+    words = ("gate", *TINY[:-6], "-c", "4", "--new", "max_conn=3", "-o", "out.json", "--json")
+    with running(tmp_path, *words, "--duration", "500ms") as run:
+        run.wait_for("pair 1 of")
+        with family_is_gone(run.pid) as family:
+            os.kill(server_among(family), signal.SIGKILL)
+            ended = run.ended()
+    assert ExitCode.SERVER == ended.code, ended.err
+    assert "error: the embedded server died" in ended.err
+    assert "cannot_say" == json.loads(ended.out)["ruling"]
+    kept = [kept_run(tmp_path / f"out-{side}.json") for side in ("base", "new")]
+    assert ["failed", "failed"] == [each.status for each in kept]
 
 
 @on_linux

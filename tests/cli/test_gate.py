@@ -132,6 +132,36 @@ def test_every_outlet_is_written(runs: Path) -> None:
     assert f"before\n{report}" == (runs / "summary.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--junit", "no/gate.xml"], "--junit: there is no directory no"),
+        (["--markdown", "."], "--markdown: . is a directory"),
+        (["--calibrate", "--noise", "link"], "--noise: link is a symbolic link"),
+        (["-o", "no/sides.json"], "--output: there is no directory no"),
+    ],
+)
+def test_what_cannot_be_written_stops_before_the_load(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    """Exit code 2 and the flag, before anybody has waited for a verdict."""
+    (tmp_path / "link").symlink_to("elsewhere")
+    ended = valkeybench(tmp_path, "gate", *TINY, "--new", "max_conn=3", *words)
+    assert (ExitCode.USAGE, "") == (ended.code, ended.out)
+    assert said in ended.err
+    assert "pair" not in ended.err
+
+
+def test_a_summary_that_cannot_be_written_is_said(runs: Path) -> None:
+    """Exit code 5, after the verdict."""
+    ended = valkeybench(
+        runs, "gate", "run.json", "--fail-if", "failed > 0", GITHUB_STEP_SUMMARY="no/summary.md"
+    )
+    assert ExitCode.RESULT == ended.code
+    assert "Pass" in ended.out
+    assert "could not be written to no/summary.md" in ended.err
+
+
 def test_a_run_is_held_against_its_limits(tmp_path: Path) -> None:
     """The verdict follows the report, and is the exit code."""
     ended = valkeybench(

@@ -101,6 +101,12 @@ def test_a_threshold_of_a_count_is_one_of_its_share() -> None:
     assert (True, 0.01) == (rule.metric.is_share, rule.threshold)
 
 
+def test_a_threshold_of_starved_handlers_is_their_number() -> None:
+    """They are no commands, of which there would be a share."""
+    (rule,) = regression_rules(["starved"], ["starved=2"]).rules
+    assert (False, 2.0) == (rule.metric.is_share, rule.threshold)
+
+
 @pytest.mark.parametrize(
     "word", ["p99=5%", "response.p99=5", "response.p99=-5%", "response.p99", "pool_wait.p99=5%"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from tests.report.examples import ESCAPE, shown
@@ -58,6 +59,20 @@ def test_a_warning_alone_passes() -> None:
     said = shown(gate_document(verdict, NAMES), 100)
     assert "Pass: 1 finding" in said
     assert "warning" in said
+
+
+def test_alike_quotients_are_told_apart() -> None:
+    """By their cases, where there are several of the same words; a rate is no quotient."""
+    names = {"a": "no pool, 500/s", "b": "blocking 10", "c": "blocking 20"}
+    one, other = (
+        replace(finding(Ruling.PASS), limit="a / b < 2x", cases=("a", second)) for second in "bc"
+    )
+    assert "(no pool" not in shown(gate_document(Verdict((one,)), names), 120)
+    both = shown(gate_document(Verdict((one, other)), names), 120)
+    assert "a / b < 2x (no pool, 500/s / blocking 20)" in both
+    assert "> 5.00 ms (no pool, 500/s)" in shown(
+        gate_document(Verdict((finding(Ruling.PASS),)), names), 120
+    )
 
 
 def test_junit_has_a_case_for_each_limit() -> None:

@@ -19,7 +19,9 @@ import pytest
 from tests.analysis.fleets import a_storm, plan
 from tests.report.examples import EXAMPLES, recommendation
 from tests.report.pages import EVIL, charts, full_dossier, full_page, full_run
+from tests.report.test_size import searched
 from tests.runs import case_record, run_file
+from valkeybench.analysis.latency import latency_lines
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.chart import MOST_SERIES, Along, Shape
 from valkeybench.report.charts.marks import recommended_marks
@@ -27,11 +29,18 @@ from valkeybench.report.charts.timeline import MOST_POINTS
 from valkeybench.report.document import Callout, Paragraph
 from valkeybench.report.dossier import make_dossier
 from valkeybench.report.fleet_dossier import fleet_dossier
-from valkeybench.report.html.markup import LONGEST_TEXT, Markup, element, plain, verbatim
+from valkeybench.report.html.markup import (
+    LONGEST_TEXT,
+    Markup,
+    element,
+    flowing,
+    plain,
+    verbatim,
+)
 from valkeybench.report.html.page import LIBRARY, html_text, page_text
 from valkeybench.report.method import method_blocks
 from valkeybench.report.overlay import name_runs
-from valkeybench.results.runfile import Reading, RunFile
+from valkeybench.results.runfile import CaseRecord, Reading, RunFile
 from valkeybench.scenario.model import Driver
 from valkeybench.units import MILLISECOND
 
@@ -163,7 +172,9 @@ def test_charts_hold_the_runs_numbers() -> None:
     assert pytest.approx(1) == sum(line.points[row][1] or 0 for line in found["phase-shares"].lines)
     (steps,) = (line for line in found["in-use"].lines if line.name == label)
     counts = case.trials[0].in_use_counts
-    assert pytest.approx(counts[1] / sum(counts), rel=1e-3) == steps.points[1][1]
+    # At least so many: what a size rests on is the tail.
+    assert pytest.approx(sum(counts[1:]) / sum(counts), rel=1e-3) == steps.points[1][1]
+    assert 1 == steps.points[0][1]
 
 
 def test_the_recommendation_and_the_limit_are_marked() -> None:
@@ -177,6 +188,72 @@ def test_the_recommendation_and_the_limit_are_marked() -> None:
         (mark.along, mark.value) for mark in found["percentiles"].marks
     ]
     assert [(Along.X, 8)] == [(mark.along, mark.value) for mark in found["in-use"].marks]
+
+
+def limited_run(*limits: str) -> RunFile:
+    """Make a run of several sizes that was held against limits."""
+    run = run_file(case_record("none"), *(case_record(max_connections=n) for n in (4, 8, 16)))
+    return run.model_copy(update={"scenario": {**run.scenario, "fail_if": [*limits]}})
+
+
+def test_limits_a_run_was_made_with_are_marked_and_answered() -> None:
+    """On the axis each is about; the verdict and the worst of it stand in the answer."""
+    limits = ("response.p99[pool=blocking] > 100us", "throughput < 10/s", "failed > 0")
+    quotient = "response.p99[pool=none] / response.p99[pool=blocking] < 1"
+    dossier = make_dossier(name_runs(["a.json"], [limited_run(*limits, quotient)]))
+    found = charts(dossier)
+
+    assert [(Along.Y, MILLISECOND / 10)] == [(m.along, m.value) for m in found["percentiles"].marks]
+    assert "fails if response.p99[pool=blocking] > 100 µs" in [
+        mark.label for mark in found["size-p99"].marks
+    ]
+    assert ["fails if throughput < 10.0 /s"] == [m.label for m in found["size-throughput"].marks]
+    said = [item for item in dossier.sections[0].items if isinstance(item, Callout)]
+    assert "Held against its limits: FAIL: 3 of 14 findings" in [each.title for each in said]
+    assert any("It is so at both bounds" in each.text for each in said)
+    assert "response.p99[pool=blocking] &gt; 100 µs (blocking 8)" in page_text(dossier)
+
+
+@pytest.mark.parametrize("limits", [[], ["response.p99[tls=on] > 1ms"], ["nonsense"]])
+def test_where_there_is_no_verdict_none_is_shown(limits: list[str]) -> None:
+    """No limits, limits about cases that are not shown, and what cannot be read."""
+    assert "Held against" not in page_of(limited_run(*limits))
+
+
+def answer(*cases: CaseRecord) -> str:
+    """Give the words of a run's answer."""
+    dossier = make_dossier(name_runs(["a.json"], [run_file(*cases)]))
+    return " ".join(b.text for b in dossier.sections[0].items if isinstance(b, Paragraph))
+
+
+def test_the_best_pool_is_one_of_those_with_the_same_load() -> None:
+    """Of several loads the lightest would be best; where handlers starved, that is said."""
+    assert "Of the pools tried blocking 10 did best" in answer(case_record("none"), case_record())
+    assert "hardly shows" not in answer(case_record())
+    assert "what they waited hardly shows in it" in answer(case_record(starved=40))
+    near, far = (case_record(rtt_ns=rtt * MILLISECOND) for rtt in (0, 2))
+    assert "did best" not in answer(near, far)
+
+
+def test_what_distance_costs_is_an_answer() -> None:
+    """Round trips, where the distance was varied."""
+    said = answer(*full_run().cases)
+    line = next(x for x in latency_lines(full_run().cases) if x.axes["max_connections"] == 8)
+    assert f"{line.round_trips:.1f} with blocking 8" in said
+    assert "Round trips" not in answer(case_record())
+
+
+def test_what_shows_sizes_stands_beside_the_sizes_tried() -> None:
+    """The charts of a search come before what is to be pasted."""
+    evidence = make_dossier(name_runs(["a.json"], [searched("size")])).sections[1].items
+    kinds = [getattr(item, "id", getattr(item, "text", "")) for item in evidence]
+    assert kinds.index("size-p99") < kinds.index("Ready to paste")
+
+
+def test_a_flag_is_not_broken() -> None:
+    """A line may end before it, not within; what is too long to fit is no flag."""
+    assert 'with <span class="word">--no-break</span> &lt;' == flowing("with --no-break <")
+    assert "span" not in flowing("a--b --" + "x" * 99)
 
 
 def test_recommendations_for_several_loads_are_told_apart() -> None:
@@ -241,10 +318,13 @@ def test_every_kind_of_run_makes_a_page(name: str) -> None:
 def test_a_fleet_is_drawn_against_what_the_server_takes() -> None:
     """Connections and memory by number of processes, with this fleet and the limits."""
     fleet = plan(None, a_storm(), pods=5, maxclients=10_000, server_memory=2**30)
-    found = charts(fleet_dossier(fleet, sources=["a.json"]))
+    dossier = fleet_dossier(fleet, sources=["a.json"], runs=[full_run()])
+    found = charts(dossier)
     here = fleet.inputs.processes * fleet.inputs.pods
     connections, memory = found["fleet-connections"], found["fleet-memory"]
 
+    assert "redis-py\N{NO-BREAK SPACE}8.1.0" in dossier.about[-2]
+    assert "begun 2026-01-02T03:04:05Z" in dossier.about[-1]
     assert [(p.processes, p.now) for p in fleet.growth] == list(connections.lines[0].points)
     assert {(Along.X, here), (Along.Y, 10_000.0)} <= {(m.along, m.value) for m in connections.marks}
     assert fleet.memory_room.value in {mark.value for mark in memory.marks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.analysis.fleets import a_storm, plan
 from tests.report.pages import charts, full_dossier, full_page
 from tests.report.test_html import node_package
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.chart import Shape
+from valkeybench.report.fleet_dossier import fleet_dossier
+from valkeybench.report.html.page import page_text
 from valkeybench.units import format_count, format_duration, format_percent, format_rate
 
 if TYPE_CHECKING:
@@ -38,6 +42,9 @@ DRAWN = """() => Object.fromEntries([...document.querySelectorAll(".chart")].map
 }))"""
 
 
+MARKED = """() => [...document.querySelectorAll("#chart-fleet-memory svg text")]
+    .filter((each) => /: /.test(each.textContent))
+    .map((each) => ({text: each.textContent, ...each.getBoundingClientRect().toJSON()}))"""
 CHART_INK = "echarts.getInstanceByDom(document.querySelector('.chart')).getOption().textStyle.color"
 PAGE_INK = "getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
 
@@ -117,6 +124,26 @@ def test_every_chart_is_drawn_with_its_data(looked_at: Page) -> None:
         assert len(chart.marks) == seen[name]["marks"]
         assert len(chart.lines) <= seen[name]["paths"]
         assert {mark.label for mark in chart.marks} <= set(seen[name]["texts"])
+
+
+def test_names_of_marks_that_stand_close_do_not_overlap(browser: Browser, tmp_path: Path) -> None:
+    """On a telephone this fleet and the largest stand side by side; all names stay inside."""
+    fleet = plan(None, a_storm(), pods=5, maxclients=10_000, server_memory=2**30)
+    path = tmp_path / "plan.html"
+    path.write_text(page_text(fleet_dossier(fleet, sources=["a.json"])), encoding="utf-8")
+    viewport = {"width": NARROWEST, "height": 800}
+    with opened(browser, path.as_uri(), viewport=viewport) as page:
+        boxes = page.evaluate(MARKED)
+    labels = {mark.label for mark in charts(fleet_dossier(fleet, sources=[]))["fleet-memory"].marks}
+    assert labels == {box["text"] for box in boxes}
+    standing = [box for box in boxes if "room" not in box["text"]]
+    for one, other in itertools.combinations(standing, 2):
+        assert (
+            one["bottom"] <= other["top"] + 1
+            or other["bottom"] <= one["top"] + 1
+            or (one["right"] <= other["left"] or other["right"] <= one["left"])
+        )
+    assert all(box["left"] >= 0 and box["right"] <= NARROWEST for box in boxes)
 
 
 def test_what_a_run_says_is_not_run(looked_at: Page) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from valkeybench.errors import ResultError
+from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.noisefile import Floor, NoiseFile, read_noise, write_noise
 
 if TYPE_CHECKING:
@@ -49,5 +49,5 @@ def test_a_place_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     """To read from, or to write to."""
     with pytest.raises(ResultError, match="cannot be read"):
         read_noise(tmp_path)
-    with pytest.raises(ResultError, match="cannot be written"):
+    with pytest.raises(ScenarioError, match=r"--noise: .* is a directory"):
         write_noise(NoiseFile(floors=[]), tmp_path)

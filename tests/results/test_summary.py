@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.runs import case_record
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import Phase
@@ -17,6 +18,7 @@ from valkeybench.measurement.placing import Placing, ProcessShare, Worker
 from valkeybench.measurement.reading import ServerReading
 from valkeybench.measurement.series import Series
 from valkeybench.measurement.watch import ServerWatch
+from valkeybench.results.summary import case_record as keep_case
 from valkeybench.results.summary import (
     intervals,
     jain_index,
@@ -26,6 +28,7 @@ from valkeybench.results.summary import (
     starved,
     summarise,
 )
+from valkeybench.scenario.model import Case
 from valkeybench.units import HOUR, MILLISECOND, SECOND
 
 shares = st.lists(st.integers(0, 10**9), max_size=30)
@@ -314,3 +317,18 @@ def test_what_each_process_did_is_kept_with_who_ran_it() -> None:
     assert [0, 0.5, 1] == [process.cpu_share for process in place.processes]
     assert [[0, 2], [1]] == [worker.processes for worker in place.workers]
     assert (10, 9) == (place.skew_ns, place.clock_error_ns)
+
+
+def test_a_case_has_as_many_starved_handlers_as_its_worst_trial() -> None:
+    """Those of one trial are gone in the next: they do not add up, and have no common mean."""
+    fed, hungry, slow = ((9, 9, 9), (100, 100, 0), (1, 1, 1))
+    seen = [
+        Measurement(completed=sum(h), window_ns=SECOND, handlers=h) for h in (fed, hungry, slow)
+    ]
+    trials = [
+        case_record(repeats=1).trials[0].model_copy(update={"summary": summarise(s, processes=1)})
+        for s in seen
+    ]
+    kept = keep_case(Case(), "case", trials, sum(seen, Measurement()))
+    assert kept.summary is not None
+    assert 1 == kept.summary.starved

@@ -117,6 +117,26 @@ def _over_tls(read: Callable[[RunFile], Any]) -> Callable[[RunFile], Any]:
     return lambda run: read(run) if any(case.axes.get("tls") for case in run.cases) else None
 
 
+def _tls_setting(name: str, unset: str) -> Callable[[RunFile], Any]:
+    """Give a setting of the server's TLS, where there was TLS; `unset` is what null stands for."""
+
+    def read(run: RunFile) -> Any:  # noqa: ANN401 - as the file says
+        *path, last = name.split(".")
+        settings = _scenario("server", *path)(run)
+        if not isinstance(settings, dict) or last not in settings:
+            return None
+        found = settings[last]
+        return unset if found is None else found
+
+    return _over_tls(read)
+
+
+def _of_ours(read: Callable[[RunFile], Any]) -> Callable[[RunFile], Any]:
+    """Read what only a server of ours is started with."""
+    ours = _environment("server", "provider")
+    return lambda run: read(run) if ours(run) == "embedded" else None
+
+
 def _external_address(run: RunFile) -> Any:  # noqa: ANN401 - as the file says
     """Give where somebody else's server is; a server of ours listens anywhere."""
     ours = _environment("server", "provider")(run) == "embedded"
@@ -179,6 +199,11 @@ _ITEMS = (
     _Item("server", _environment("server", "flavour"), _SUBJECT),
     _Item("server version", _environment("server", "version"), _SUBJECT),
     _Item("server address", _external_address, _SUBJECT),
+    _Item("TLS key", _of_ours(_tls_setting("key_type", "")), _SUBJECT),
+    _Item("TLS version", _of_ours(_tls_setting("tls_version", "any")), _SUBJECT),
+    _Item("least TLS version", _tls_setting("tls.min_version", "any"), _SUBJECT),
+    _Item("TLS ciphers", _tls_setting("tls.ciphers", "the usual ones"), _SUBJECT),
+    _Item("mutual TLS", _of_ours(_tls_setting("mutual_tls", "")), _SUBJECT, say=_on_off),
     _Item("kernel", _environment("kernel"), "another kernel has another network stack"),
     _Item(
         "valkeybench", lambda run: run.tool.version,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from valkeybench.units import format_percent, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from valkeybench.analysis.cases import SeenCase
     from valkeybench.analysis.metric import Metric
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 FIRM_SAMPLES = 10
 """Samples that must lie beyond a percentile in a trial for it to be more than a hint."""
+
+_CUT_OFF: Mapping[str, float] = {"max": 0.999, "mean": 0.99}
+"""Share that must be known to the end. The longest is cut off where p99.9 is; a mean with more
+ages in it than one in a hundred could be anything."""
 
 
 def doubt(case: SeenCase, metric: Metric, limits: Thresholds) -> str:
@@ -31,13 +35,14 @@ def _doubts(case: SeenCase, metric: Metric, limits: Thresholds) -> Iterator[str]
         starved = case.starved(limits)
         who = f"{plural(starved, 'handler')} starved" if starved else "handlers starved"
         yield f"{who}, and who starves has hardly any response times: percentiles rank nothing"
-    if metric.quantile is None:
-        return
-    if case.censored > 1 - metric.quantile:
+    firm = _CUT_OFF.get(metric.stat, metric.quantile)
+    if firm is not None and case.censored > 1 - firm:
         yield (
             f"{format_percent(case.censored)} of the commands were unfinished when the window "
             "closed, so it is only known to be no less"
         )
+    if metric.quantile is None:
+        return
     counts = [
         found.count
         for trial in case.trials

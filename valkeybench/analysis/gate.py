@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, RunFile, Summary
 
     Axes = Mapping[str, object]
+    Values = list[float | None]
+    """One, or the two that are divided."""
 
 ALPHA = 0.05
 """How often a bound may be wrong, each side by itself."""
+
+_BY_ITSELF = "limit each by itself, as in failed > 1%"
 
 
 def check_reach(limits: Sequence[Limit], cases: Sequence[Axes], *, place: str) -> None:
@@ -101,33 +105,36 @@ class _Question:
         return sides
 
     @property
-    def together(self) -> float | None:
-        """Give the quantity of all trials together."""
-        values = [_value(case.summary, metric) for case, metric in self.sides]
-        return _quotient(values)
+    def together(self) -> Values:
+        """Give the value of all trials together; of a quotient, both."""
+        return [_value(case.summary, metric) for case, metric in self.sides]
 
-    def by_trial(self) -> list[float | None]:
-        """Give the quantity of each trial; of a quotient, of each turn."""
+    def by_trial(self) -> list[Values]:
+        """Give the values of each trial; of a quotient, of each turn."""
         found = [
             {trial.repeat: _value(trial.summary, metric) for trial in case.trials}
             for case, metric in self.sides
         ]
         turns = sorted(set.intersection(*(set(side) for side in found)))
-        return [_quotient([side[turn] for side in found]) for turn in turns]
+        return [[side[turn] for side in found] for turn in turns]
 
     def finding(
         self, ruling: Ruling, reason: str, *, remedy: str = "", between: str = ""
     ) -> Finding:
         """Rule."""
+        values, measured = self.together, _quotient(self.together)
+        parts = zip(self.sides, values, strict=True)
         return Finding(
             limit=str(self.limit),
             cases=tuple(case.id for case, _ in self.sides),
             ruling=ruling,
-            measured=self.limit.written(self.together),
+            measured=" / ".join(metric.written(value) for (_, metric), value in parts)
+            if _is_over_nothing(values)
+            else self.limit.written(measured),
             reason=reason,
             remedy=remedy,
             between=between,
-            numbers={"measured": self.together, "allowed": self.limit.value},
+            numbers={"measured": measured, "allowed": self.limit.value},
         )
 
 
@@ -136,26 +143,49 @@ def _value(summary: Summary | None, metric: Metric) -> float | None:
     return metric.measured(summary) if summary is not None and summary.attempted else None
 
 
-def _quotient(values: Sequence[float | None]) -> float | None:
+def _quotient(values: Values) -> float | None:
+    """Divide, if there is anything to divide by; None when that cannot be done."""
     first, *rest = values
     for value in rest:
         first = first / value if first is not None and value else None
     return first
 
 
+def _is_over_nothing(values: Values) -> bool:
+    """Tell whether both were measured, and it was 0 that something was to be divided by."""
+    _, *rest = values
+    return None not in values and 0 in rest
+
+
 def _judged(question: _Question) -> Finding:
-    if question.together is None:
+    together = question.together
+    if None in together:
         return question.finding(
             Ruling.FAIL,
             "nothing of the kind was measured, and no samples is never a pass",
             remedy="pick the cases that have it, as in [pool=none] or [tls=on]",
         )
-    if question.over is None and question.limit.metric.is_count:
-        is_so = question.limit.is_so(question.together)
+    if _is_over_nothing(together):
+        return _over_nothing(question)
+    whole = _quotient(together)
+    if question.over is None and question.limit.metric.is_count and whole is not None:
+        is_so = question.limit.is_so(whole)
         return question.finding(Ruling.FAIL if is_so else Ruling.PASS, "counted")
-    values = [value for value in question.by_trial() if value is not None]
-    if len(values) < len(question.by_trial()):
+    return _judged_by_trials(question)
+
+
+def _judged_by_trials(question: _Question) -> Finding:
+    """Rule on what scatters from trial to trial."""
+    trials = question.by_trial()
+    if any(None in values for values in trials):
         return question.finding(Ruling.FAIL, "a trial measured nothing of the kind")
+    if any(map(_is_over_nothing, trials)):
+        return question.finding(
+            Ruling.CANNOT_SAY,
+            "it was 0 in a trial what this is divided by, and nothing is a multiple of that",
+            remedy=_BY_ITSELF,
+        )
+    values = [value for value in map(_quotient, trials) if value is not None]
     if len(values) < 2:  # noqa: PLR2004 - the least that scatters
         return question.finding(
             Ruling.CANNOT_SAY,
@@ -163,6 +193,18 @@ def _judged(question: _Question) -> Finding:
             remedy="use --repeats 3 or more",
         )
     return _bounded(question, values)
+
+
+def _over_nothing(question: _Question) -> Finding:
+    """Rule on a quotient by 0: something is more than any multiple of it, 0 is none at all."""
+    first = question.together[0]
+    if first and not question.limit.is_upper:
+        return question.finding(Ruling.FAIL, "it is more than any multiple of nothing")
+    return question.finding(
+        Ruling.CANNOT_SAY,
+        "what this is divided by was 0, and nothing is a multiple of that",
+        remedy=_BY_ITSELF,
+    )
 
 
 def _bounded(question: _Question, values: Sequence[float]) -> Finding:

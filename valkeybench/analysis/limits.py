@@ -234,6 +234,8 @@ def _value(word: str, metric: Metric) -> tuple[float, bool]:
     if metric.stat == THROUGHPUT:
         return parse_rate(word), False
     if metric.is_count and word.endswith("%"):
+        if not metric.has_share:
+            raise ValueError("it counts handlers, and a share is one of commands")
         return _number(word[:-1]) / 100, True
     return _number(word), False
 

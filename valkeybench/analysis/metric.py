@@ -61,6 +61,11 @@ class Metric:
         return self.phase is None and self.stat in COUNTS
 
     @property
+    def has_share(self) -> bool:
+        """Tell whether it counts commands, of which there is a share; handlers starve."""
+        return self.is_count and self.stat != "starved"
+
+    @property
     def more_is_better(self) -> bool:
         """Tell whether more of it is what one wants."""
         return self.phase is None and self.stat in _MORE_IS_BETTER

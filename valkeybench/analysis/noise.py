@@ -19,15 +19,26 @@ if TYPE_CHECKING:
 
 _MACHINE = ("cpu", "cpus_usable", "machine", "system")
 _LOAD = ("commands", "duration_ns", "pin", "place")
+_SERVER = ("provider", "flavour", "version", "mode", "tls_provider")
 
 CALIBRATION_PAIRS = 12
 
 
 def fingerprint(run: RunFile) -> dict[str, Any]:
-    """Name what noise belongs to: the machine, the first case's load, the length of a trial."""
+    """Name what noise belongs to: machine, server, the first case's load, a trial's length.
+
+    Where a server of ours listens is drawn anew each time; where another's is matters.
+    """
+    server = run.environment.get("server")
+    told = server if isinstance(server, dict) else {}
+    ours = told.get("provider") == "embedded"
     return {
         **{name: run.environment.get(name) for name in _MACHINE},
         **{name: run.scenario.get(name) for name in _LOAD},
+        "server": {
+            **{name: told.get(name) for name in _SERVER},
+            "address": None if ours else told.get("address"),
+        },
         "axes": run.cases[0].axes,
     }
 

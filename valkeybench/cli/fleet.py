@@ -35,10 +35,11 @@ from valkeybench.scenario.model import plain
 from valkeybench.scenario.reader import parse_toml, read_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from valkeybench.analysis.fleet import FleetPlan
+    from valkeybench.results.runfile import RunFile
     from valkeybench.scenario.model import Scenario
     from valkeybench.workflow import Outcome
 
@@ -83,7 +84,7 @@ def fleet(
     document = fleet_summary(plan) if quiet else fleet_document(plan, sources=sources)
     show(document, on_stderr=as_json)
     if page is not None:
-        write_plan(plan, sources, page)
+        write_plan(plan, sources, page, runs=[run] if storm is None else [run, storm])
     return code
 
 
@@ -93,16 +94,16 @@ def check_plan_page(page: Path) -> None:
         raise ScenarioError.one(
             "--page", f"a plan is no {page.suffix or 'such'} file", "end it in .html or .md"
         )
-    check_replaceable(page)
+    check_replaceable(page, flag="--page")
 
 
-def write_plan(plan: FleetPlan, sources: list[str], page: Path) -> None:
+def write_plan(plan: FleetPlan, sources: list[str], page: Path, *, runs: Sequence[RunFile]) -> None:
     """Write a plan as a page or as Markdown, and say where."""
     if format_of(page.name) is Format.HTML:
-        text = page_text(fleet_dossier(plan, sources=sources))
+        text = page_text(fleet_dossier(plan, sources=sources, runs=runs))
     else:
         text = markdown(fleet_document(plan, sources=sources))
-    write_text(text, page)
+    write_text(text, page, flag="--page")
     sys.stderr.write(f"written: {page}\n")
 
 

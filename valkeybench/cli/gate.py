@@ -20,7 +20,7 @@ from valkeybench.cli.limits import PLACE
 from valkeybench.cli.sides import read_side
 from valkeybench.cli.thresholds import regression_rules
 from valkeybench.cli.turns_progress import make_turns_progress
-from valkeybench.cli.verdicts import publish
+from valkeybench.cli.verdicts import check_outlets, publish
 from valkeybench.errors import ExitCode, Problem, ScenarioError
 from valkeybench.report.gate import noise_document, sides_document
 from valkeybench.report.labels import axes_labels, labels
@@ -68,6 +68,7 @@ def gate(
     what: str | None, flags: Flags, run: RunWishes, sides: Wishes, outlets: Outlets
 ) -> ExitCode:
     """Judge a run, or two sides where it is said how they differ."""
+    check_outlets(outlets)
     if sides.is_calibration or sides.base or sides.new:
         _only_of_sides(run)
         if sides.is_calibration:
@@ -186,8 +187,9 @@ def calibrate(word: str | None, flags: Flags, wishes: Wishes) -> ExitCode:
     noise = read_noise(wishes.noise)
     progress = make_turns_progress(quiet=wishes.quiet)
     side = replace(side, consent=Consent(progress, yes=wishes.yes))
-    turned, learned = workflow.calibrate(side, rules=asked.rules, noise=noise, watcher=progress)
-    write_noise(learned, wishes.noise)
+    with place_for(wishes.noise, make_directory=True, flag="--noise"):
+        turned, learned = workflow.calibrate(side, rules=asked.rules, noise=noise, watcher=progress)
+        write_noise(learned, wishes.noise)
     scatters = told_apart(turned.look)
     show(noise_document(scatters, pairs=turned.look.pairs, path=str(wishes.noise)))
     return ExitCode.DONE

@@ -59,8 +59,8 @@ def _threshold(word: str) -> Rule:
     name, _, value = word.partition("=")
     metric, value = parse_metric(name.strip()), value.strip()
     # A count by itself says nothing: what is compared is its share of the attempted.
-    rule = rule_for(replace(metric, is_share=True) if metric.is_count else metric)
-    if rule.is_ratio or rule.metric.is_count:
+    rule = rule_for(replace(metric, is_share=True) if metric.has_share else metric)
+    if rule.is_ratio or rule.metric.is_share:
         number = _percent(value)
     else:
         number = float(parse_duration(value) if rule.metric.phase else float(value))

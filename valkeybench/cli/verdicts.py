@@ -18,7 +18,7 @@ from valkeybench.report.gate import gate_document, verdict_record
 from valkeybench.report.github import LARGEST_SUMMARY, fitting, workflow_commands
 from valkeybench.report.junit import junit
 from valkeybench.report.markdown import markdown
-from valkeybench.results.store import write_text
+from valkeybench.results.store import check_replaceable, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,13 @@ class Outlets:
     junit: Path | None = None
     markdown: Path | None = None
     as_json: bool = False
+
+
+def check_outlets(outlets: Outlets) -> None:
+    """Find out before a load whether a verdict could be written; raises ScenarioError."""
+    for flag, path in (("--junit", outlets.junit), ("--markdown", outlets.markdown)):
+        if path is not None:
+            check_replaceable(path, flag=flag)
 
 
 def publish(
@@ -81,16 +88,14 @@ def _tell_job(
             typer.echo(line, err=on_stderr)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        path = Path(summary)
-        there = path.stat().st_size if path.exists() else 0
-        _append(path, fitting(markdown(document), room=LARGEST_SUMMARY - there))
+        _append(Path(summary), markdown(document))
 
 
 def _append(path: Path, text: str) -> None:
-    """Add to the job's own summary, where other steps write as well."""
+    """Add to the job's own summary, where other steps write as well, what there is room for."""
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(fitting(text, room=LARGEST_SUMMARY - file.tell()))
     except OSError as error:
         raise ResultError(
             f"the verdict could not be written to {path}: {error.strerror or error}"

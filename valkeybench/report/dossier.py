@@ -6,21 +6,27 @@ there. How it looks is not decided here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
+from valkeybench.analysis.cases import SeenCase
+from valkeybench.analysis.gate import judge_limits
+from valkeybench.analysis.latency import latency_lines
 from valkeybench.analysis.limits import parse_limits
+from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.errors import ScenarioError
 from valkeybench.report.advice import recommendation_callouts, warning_callouts
 from valkeybench.report.charts.distance import distance_chart
 from valkeybench.report.charts.in_use import in_use_chart
+from valkeybench.report.charts.marks import Asked
 from valkeybench.report.charts.percentiles import percentile_chart
 from valkeybench.report.charts.phases import phase_charts
 from valkeybench.report.charts.sizes import size_charts
 from valkeybench.report.charts.timeline import timeline_charts
-from valkeybench.report.document import Bars, Heading, Histogram, Paragraph, Table, Tone
-from valkeybench.report.labels import labels, pool_of
+from valkeybench.report.document import Bars, Callout, Heading, Histogram, Paragraph, Table, Tone
+from valkeybench.report.gate import gate_blocks, summary_lines
+from valkeybench.report.labels import axes_labels, labels
 from valkeybench.report.method import (
     environment_table,
     glossary,
@@ -39,7 +45,7 @@ from valkeybench.units import format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.verdict import Verdict
     from valkeybench.report.chart import Chart
     from valkeybench.report.document import Block
     from valkeybench.report.overlay import NamedRun
@@ -135,12 +141,13 @@ def _said(runs: Sequence[NamedRun]) -> tuple[list[str], Mapping[Part, Sequence[B
 
 
 def _answer(runs: Sequence[NamedRun]) -> Iterable[Item]:
-    """Give every recommendation, and how much stands in the way of believing it."""
+    """Give every recommendation and verdict, and what stands in the way of believing them."""
     for each in runs:
         if len(runs) > 1:
             yield Heading(text=each.name, level=3)
         callouts: list[Block] = list(recommendation_callouts(each.run.recommendations))
         yield from callouts or [Paragraph(text="This run recommends no pool size.")]
+        yield from _held(each)
         yield from _glance(each)
         if each.run.status != "complete":
             yield Paragraph(text=f"It is not whole: it was {each.run.status}.", tone=Tone.STRONG)
@@ -153,25 +160,65 @@ def _answer(runs: Sequence[NamedRun]) -> Iterable[Item]:
             )
 
 
+def _verdict(run: RunFile) -> Verdict | None:
+    """Hold the limits a run was made with against it; None where it had none, or lacks cases."""
+    try:
+        limits = parse_limits(_fail_if(run), place="fail_if", across_cases=True)
+        return judge_limits(run, limits) if limits else None
+    except ScenarioError:
+        return None
+
+
+def _held(each: NamedRun) -> Iterable[Callout]:
+    """Say what came of the limits, and of the worst of them."""
+    verdict = _verdict(each.run)
+    if verdict is None:
+        return
+    names = labels(each.run.cases)
+    worst = summary_lines(verdict, names)[:1]
+    for block in gate_blocks(verdict, names):
+        if isinstance(block, Callout):
+            title = f"Held against its limits: {block.title}"
+            yield replace(block, title=title, text=" ".join(filter(None, (block.text, *worst))))
+
+
 def _glance(each: NamedRun) -> Iterable[Paragraph]:
-    """Say what the best pool and no pool came to, in a sentence."""
+    """Say what the best pool and no pool came to, in a sentence; and what distance costs."""
     cases, names = each.run.cases, labels(each.run.cases)
+    seen = [SeenCase(case, case.summary) for case in cases if case.summary is not None]
+    distance = _distance(cases)
+    if distance:
+        yield Paragraph(text=distance)
+    # The best of several loads would be that of the lightest.
+    if not all(seen[0].is_same_load(case) for case in seen):
+        return
     best = best_pooled(cases)
-    unpooled = [c for c in cases if pool_of(c.axes) is Pool.NONE and c.summary is not None]
-    said = (
-        [] if best is None else [f"Of the pools tried {names[best.id]} did best: {_came_to(best)}"]
-    )
+    unpooled = [case for case in seen if case.pool is Pool.NONE]
+    said = [
+        f"Of the pools tried {names[case.id]} did best: {_came_to(case)}"
+        for case in seen
+        if best is not None and case.id == best.id
+    ]
     if len(unpooled) == 1:
         said.append(f"Without a pool: {_came_to(unpooled[0])}")
     if said:
         yield Paragraph(text=f"{'. '.join(said)}.")
 
 
-def _came_to(case: CaseRecord) -> str:
-    if case.summary is None:
-        return "nothing"
+def _came_to(case: SeenCase) -> str:
     p99 = percentile_cell(case.summary, "p99_ns", 0.99).text
-    return f"response p99 {p99} at {format_rate(case.summary.throughput)}"
+    said = f"response p99 {p99} at {format_rate(case.summary.throughput)}"
+    if case.is_starving(Thresholds()):
+        said += ", where handlers starved: what they waited hardly shows in it"
+    return said
+
+
+def _distance(cases: Sequence[CaseRecord]) -> str:
+    """Say how many round trips a command pays, where distance was varied."""
+    lines = latency_lines(cases)
+    told = zip(axes_labels([line.axes for line in lines]), lines, strict=True)
+    said = ", ".join(f"{line.round_trips:.1f} with {label}" for label, line in told)
+    return f"Round trips a command pays for: {said} (emulated distance)." if said else ""
 
 
 def _evidence(runs: Sequence[NamedRun], said: Mapping[Part, Sequence[Block]]) -> Iterable[Item]:
@@ -184,12 +231,32 @@ def _evidence(runs: Sequence[NamedRun], said: Mapping[Part, Sequence[Block]]) ->
         blocks = [block for block in said.get(part, ()) if not isinstance(block, replaced)]
         if not any(isinstance(b, Heading) for b in blocks) and drawn:
             blocks.insert(0, Heading(text=_TITLES[part]))
-        headings = (Heading(text=b.text, level=3) if isinstance(b, Heading) else b for b in blocks)
-        yield from chain(headings, drawn)
+        headings = [Heading(text=b.text, level=3) if isinstance(b, Heading) else b for b in blocks]
+        first = _first_chapter(headings)
+        yield from chain(headings[:first], drawn, headings[first:])
+        if part is Part.RESULTS:
+            yield from chain.from_iterable(_gated(each, len(runs)) for each in runs)
     timeline = list(timeline_charts(cases, names))
     if timeline:
         yield Heading(text="From moment to moment", level=3)
         yield from timeline
+
+
+def _first_chapter(blocks: Sequence[Block]) -> int:
+    """Count the blocks before the second heading: what charts show stands before it."""
+    starts = [i for i, block in enumerate(blocks) if isinstance(block, Heading)]
+    return starts[1] if len(starts) > 1 else len(blocks)
+
+
+def _gated(each: NamedRun, runs: int) -> Iterable[Block]:
+    """Show each limit and what it was held against; the verdict is in the answer."""
+    verdict = _verdict(each.run)
+    if verdict is None:
+        return
+    yield Heading(text=f"Limits of {each.name}" if runs > 1 else "Limits", level=3)
+    for block in gate_blocks(verdict, labels(each.run.cases)):
+        if not isinstance(block, Heading | Callout):
+            yield block
 
 
 _TITLES = {
@@ -204,7 +271,7 @@ def _charts(
     runs: Sequence[NamedRun], cases: Sequence[CaseRecord], names: Mapping[str, str]
 ) -> dict[Part, list[Chart]]:
     said = [one for each in runs for one in each.run.recommendations]
-    limits = _slo(said)
+    limits = [*_slo(said), *(asked for each in runs for asked in _limits_of(each.run))]
     percentiles = percentile_chart(cases, names, limits)
     in_use = in_use_chart(cases, names, said)
     # What distance costs holds within a run.
@@ -220,14 +287,29 @@ def _charts(
     }
 
 
-def _slo(said: Sequence[Recommendation]) -> list[Limit]:
+def _slo(said: Sequence[Recommendation]) -> list[Asked]:
     """Read the limits a search was asked to keep; what cannot be read is none."""
     asked = (one.evidence.get("slo") for one in said)
     texts = [str(text) for each in asked if isinstance(each, list) for text in each]
     try:
-        return list(parse_limits(list(dict.fromkeys(texts)), place="slo"))
+        limits = parse_limits(list(dict.fromkeys(texts)), place="slo")
     except ScenarioError:
         return []
+    return [Asked(limit, is_to_be_kept=True) for limit in limits]
+
+
+def _limits_of(run: RunFile) -> list[Asked]:
+    """Read the limits a run was made with; what cannot be read is none."""
+    try:
+        limits = parse_limits(_fail_if(run), place="fail_if", across_cases=True)
+    except ScenarioError:
+        return []
+    return [Asked(limit, is_to_be_kept=False) for limit in limits]
+
+
+def _fail_if(run: RunFile) -> list[str]:
+    written = run.scenario.get("fail_if")
+    return [str(each) for each in written] if isinstance(written, list) else []
 
 
 def _limits(runs: Sequence[NamedRun]) -> Iterable[Item]:

@@ -112,7 +112,7 @@ def _memory(plan: FleetPlan) -> Iterable[Block]:
     way = plan.inputs.way
     yield Heading(text="Server memory of connections")
     if way.memory_fresh.value is None and way.memory_idle.value is None:
-        yield Paragraph(text=f"– : {way.memory_fresh.how}.")
+        yield Paragraph(text=f"Not known: {way.memory_fresh.how}.")
         return
     yield Table(
         columns=(
@@ -165,7 +165,7 @@ def _storms(plan: FleetPlan) -> Iterable[Block]:
     yield Heading(text="When all reconnect at once")
     known = [storm for storm in plan.storms if storm.handshakes.value is not None]
     if not known:
-        yield Paragraph(text=f"– : {plan.storms[0].handshakes.how}.")
+        yield Paragraph(text=f"Not known: {plan.storms[0].handshakes.how}.")
         return
     yield Table(
         columns=(
@@ -265,7 +265,7 @@ def _churn(plan: FleetPlan) -> Iterable[Block]:
     churn = plan.churn
     yield Heading(text="Churn the server can afford")
     if churn.budget.value is None:
-        yield Paragraph(text=f"– : {churn.budget.how}.")
+        yield Paragraph(text=f"Not known: {churn.budget.how}.")
         return
     yield _reckoned(
         ("openings", churn.budget),

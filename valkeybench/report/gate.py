@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.verdict import Ruling
@@ -117,23 +118,24 @@ def _headline(verdict: Verdict) -> Callout:
 
 def _table(findings: Sequence[Finding], names: Mapping[str, str]) -> Table:
     ordered = worst_first(findings)
+    titles = _titles(ordered, names)
     return Table(
         columns=(
-            Column(title="limit", align=Align.LEFT),
+            Column(title="limit", align=Align.LEFT, wraps=True),
             Column(title="", align=Align.LEFT),
             Column(title="measured"),
             Column(title="between", priority=1),
         ),
         rows=tuple(
             (
-                Cell(_named(finding, names)),
+                Cell(title),
                 _ruling_cell(finding),
                 Cell(finding.measured),
                 Cell(finding.between or "–", Tone.QUIET),
             )
-            for finding in ordered
+            for title, finding in zip(titles, ordered, strict=True)
         ),
-        notes=tuple(_notes(ordered, names)),
+        notes=tuple(_notes(ordered, titles)),
     )
 
 
@@ -154,10 +156,15 @@ def where(finding: Finding, names: Mapping[str, str]) -> str:
     return " / ".join(names.get(case, case) for case in finding.cases)
 
 
-def _named(finding: Finding, names: Mapping[str, str]) -> str:
-    """Name a finding; where a quotient picks its cases, it says them itself."""
-    place = where(finding, names)
-    return finding.limit if len(names) == 1 or "/" in place else f"{finding.limit} ({place})"
+def _titles(findings: Sequence[Finding], names: Mapping[str, str]) -> list[str]:
+    """Name findings by limit and case; a quotient that picks its cases says them itself."""
+    alike = Counter(finding.limit for finding in findings)
+    return [
+        finding.limit
+        if len(names) == 1 or (len(finding.cases) > 1 and alike[finding.limit] == 1)
+        else f"{finding.limit} ({where(finding, names)})"
+        for finding in findings
+    ]
 
 
 def why(finding: Finding) -> str:
@@ -167,12 +174,12 @@ def why(finding: Finding) -> str:
     )
 
 
-def _notes(findings: Sequence[Finding], names: Mapping[str, str]) -> Iterable[Note]:
+def _notes(findings: Sequence[Finding], titles: Sequence[str]) -> Iterable[Note]:
     """Give the reason of whatever did not pass; alike ones once."""
     reasons: dict[str, list[str]] = {}
-    for finding in findings:
+    for finding, title in zip(findings, titles, strict=True):
         if finding.ruling is not Ruling.PASS:
-            reasons.setdefault(why(finding), []).append(_named(finding, names))
+            reasons.setdefault(why(finding), []).append(title)
     for reason, places in reasons.items():
         more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         yield Note(f"{places[0]}{more}: {reason}")

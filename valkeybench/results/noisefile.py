@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, ValidationError
 from valkeybench.errors import ResultError
 from valkeybench.results.bounds import Count, Share  # noqa: TC001 - pydantic reads them at run time
 from valkeybench.results.runfile import Record
+from valkeybench.results.store import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,9 +59,9 @@ def read_noise(path: Path) -> NoiseFile:
 
 
 def write_noise(noise: NoiseFile, path: Path) -> None:
-    """Write a noise file; raises ResultError."""
+    """Write a noise file, and make its directory; raises ScenarioError or ResultError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(noise.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror or error}") from None
+    write_text(noise.model_dump_json(indent=1) + "\n", path, flag="--noise")

@@ -118,7 +118,7 @@ class Summary(Record):
     fairness: Share | None
     """Jain's index over completed commands per handler: 1 is even, 1/n is one handler only."""
     starved: Count
-    """Handlers that completed less than a tenth of the mean."""
+    """Handlers that completed less than a tenth of the mean; of a case, in its worst trial."""
     connections: Connections
     in_use: InUse | None
     phases: dict[str, PhaseSummary]

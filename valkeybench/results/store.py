@@ -46,7 +46,7 @@ def default_path(name: str, created: datetime) -> Path:
 
 
 @contextmanager
-def place_for(path: Path | None, *, make_directory: bool) -> Iterator[None]:
+def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output") -> Iterator[None]:
     """Find out before the load starts whether the result can be kept; keep its place meanwhile.
 
     A directory made for it is gone again when nothing came to be in it. No path is no place to
@@ -59,16 +59,21 @@ def place_for(path: Path | None, *, make_directory: bool) -> Iterator[None]:
     try:
         if make_directory:
             made = _make(path.parent)
-        _check_target(path, remedy="use --json to write to a pipe or device")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        _check_target(path, remedy="use --json to write to a pipe or device", flag=flag)
+        _try_writing(path.parent)
     except OSError as error:
         _unmake(made)
-        raise _unwritable(path, error) from None
+        raise _unwritable(path, error, flag) from None
     try:
         yield
     finally:
         _unmake(made)
+
+
+def _try_writing(directory: Path) -> None:
+    """Raise OSError where no file can be made; modes alone do not tell."""
+    with tempfile.TemporaryFile(dir=directory):
+        pass
 
 
 def _make(directory: Path) -> list[Path]:
@@ -126,13 +131,14 @@ def write_run(run: RunFile, path: Path) -> None:
 def check_replaceable(path: Path, *, flag: str = "--output") -> None:
     """Find out whether a file can be written there, or in the place of the one that is there.
 
-    Raises ScenarioError when a link, a directory or a device of that name is in the way: what
-    is made of runs is never written through any of them.
+    Raises ScenarioError when it cannot, or a link, a directory or a device of that name is in
+    the way: what is made of runs is never written through any of them.
     """
     try:
         _check_target(path, remedy="use - to print it", flag=flag)
+        _try_writing(path.parent)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise _unwritable(path, error, flag) from None
 
 
 def write_text(text: str, path: Path, *, flag: str = "--output") -> None:
@@ -147,7 +153,7 @@ def write_text(text: str, path: Path, *, flag: str = "--output") -> None:
     except OSError as error:
         raise ResultError(
             f"{path} could not be written: {_reason(error)}",
-            remedy="make room there, or name another place with --output",
+            remedy=f"make room there, or name another place with {flag}",
         ) from None
 
 
@@ -222,11 +228,9 @@ def _check_extent(document: dict[str, object], path: Path) -> None:
                 raise ResultError(f"{path} holds a number beyond all bounds")
 
 
-def _unwritable(path: Path, error: OSError) -> ScenarioError:
+def _unwritable(path: Path, error: OSError, flag: str) -> ScenarioError:
     return ScenarioError.one(
-        "--output",
-        f"{path} cannot be written ({_reason(error)})",
-        "name another place with --output",
+        flag, f"{path} cannot be written ({_reason(error)})", f"name another place with {flag}"
     )
 
 

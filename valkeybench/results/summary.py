@@ -79,10 +79,12 @@ def case_record(case: Case, axes_id: str, trials: Sequence[Trial], seen: Measure
     summary = None
     if trials:
         together = summarise(seen, processes=case.processes, opened_in_sight=_in_sight(case))
-        # Trials follow one another: what was open at once in each does not add up.
+        # Trials follow one another: what was open at once in each does not add up, and the
+        # handlers of one are not those of another.
         open_max = max(trial.summary.connections.open_max for trial in trials)
         connections = together.connections.model_copy(update={"open_max": open_max})
-        summary = together.model_copy(update={"connections": connections})
+        worst = max(trial.summary.starved for trial in trials)
+        summary = together.model_copy(update={"connections": connections, "starved": worst})
     return CaseRecord(
         id=axes_id,
         axes=plain(case),

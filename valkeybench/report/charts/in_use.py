@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valkeybench.report.chart import Axis, Chart, Line, Shape, Unit, drawable
+from valkeybench.report.chart import Axis, Chart, Line, Scale, Shape, Unit, drawable
 from valkeybench.report.charts.marks import recommended_marks
 from valkeybench.report.document import Align, Cell, Column, Table
 from valkeybench.units import format_count, format_percent
@@ -22,7 +22,10 @@ _MOST_COLUMNS = 12
 def in_use_chart(
     cases: Sequence[CaseRecord], names: Mapping[str, str], said: Sequence[Recommendation]
 ) -> Chart | None:
-    """Draw the share of acquires that found so many taken; None where no pool was asked."""
+    """Draw the share of acquires that found so many taken or more; None where no pool was asked.
+
+    What a size rests on is the tail, which a share of each number by itself would hide.
+    """
     counts = {case.id: _counts(case) for case in cases}
     found = {each: held for each, held in counts.items() if sum(held)}
     if not found:
@@ -39,10 +42,11 @@ def in_use_chart(
     return Chart(
         id="in-use",
         title="How many were taken, and how often",
-        summary="For every pool the share of acquires that found so many of its connections "
-        "taken. A pile at the right end means the pool was the limit.",
+        summary="For every pool the share of acquires that found at least so many of its "
+        "connections taken. A size that fewer than one in a thousand found taken is enough; a "
+        "line still high at its right end means the pool was the limit.",
         x=Axis(name="connections in use, of each process's pool", unit=Unit.COUNT),
-        y=Axis(name="share of acquires", unit=Unit.SHARE),
+        y=Axis(name="share that found at least so many", unit=Unit.SHARE, scale=Scale.LOG),
         lines=lines,
         table=_table(found, names),
         marks=recommended_marks(said),
@@ -61,28 +65,26 @@ def _counts(case: CaseRecord) -> list[int]:
 
 def _points(counts: Sequence[int], each: int) -> tuple[tuple[float, float], ...]:
     total = sum(counts)
-    return tuple(
-        (start, sum(counts[start : start + each]) / total) for start in range(0, len(counts), each)
-    )
+    beyond = ((start, sum(counts[start:])) for start in range(0, len(counts), each))
+    return tuple((start, count / total) for start, count in beyond if count)
 
 
 def _table(found: Mapping[str, Sequence[int]], names: Mapping[str, str]) -> Table:
-    """Make a row for each case, and a column for each number in use, or for so many numbers."""
+    """Make a row for each case, and a column for each number in use, or for every so many."""
     widest = max(map(len, found.values()))
     each = -(-widest // _MOST_COLUMNS)
     starts = range(0, widest, each)
-    titles = (f"{s}" if each == 1 else f"{s} to {min(s + each, widest) - 1}" for s in starts)
     rows = []
     for case_id, counts in found.items():
         total = sum(counts)
-        inside = (sum(counts[start : start + each]) for start in starts)
-        shares = (Cell(format_percent(count / total) if count else "–") for count in inside)
+        beyond = (sum(counts[start:]) for start in starts)
+        shares = (Cell(format_percent(count / total) if count else "–") for count in beyond)
         rows.append((Cell(names[case_id]), Cell(format_count(total)), *shares))
     return Table(
         columns=(
             Column(title="case", align=Align.LEFT),
             Column(title="acquires"),
-            *(Column(title=title, group="found") for title in titles),
+            *(Column(title=f"{start}", group="found at least") for start in starts),
         ),
         rows=tuple(rows),
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.samples import merged
 from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.percentiles import ladder
-from valkeybench.report.chart import Along, Axis, Chart, Line, Mark, Scale, Unit, drawable
+from valkeybench.report.chart import Axis, Chart, Line, Scale, Unit, drawable
+from valkeybench.report.charts.marks import limit_marks
 from valkeybench.report.document import Align, Cell, Column, Note, Table
 from valkeybench.report.outcome import percentile_cell
 from valkeybench.units import format_count, format_duration
@@ -15,9 +16,9 @@ from valkeybench.units import format_count, format_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from valkeybench.analysis.limits import Limit
     from valkeybench.measurement.histogram import Histogram
     from valkeybench.report.chart import Point
+    from valkeybench.report.charts.marks import Asked
     from valkeybench.results.runfile import CaseRecord
 
 _SHARES = (
@@ -33,7 +34,7 @@ _KEPT = {"p50": "p50_ns", "p90": "p90_ns", "p99": "p99_ns", "p99.9": "p999_ns"}
 
 
 def percentile_chart(
-    cases: Sequence[CaseRecord], names: Mapping[str, str], limits: Sequence[Limit]
+    cases: Sequence[CaseRecord], names: Mapping[str, str], limits: Sequence[Asked]
 ) -> Chart | None:
     """Draw every case's response times; None where nothing was answered.
 
@@ -52,11 +53,7 @@ def percentile_chart(
         y=Axis(name="response time", unit=Unit.DURATION, scale=Scale.LOG),
         lines=lines,
         table=_table(cases, names, samples),
-        marks=tuple(
-            Mark(along=Along.Y, value=limit.value, label=f"limit: {limit}")
-            for limit in limits
-            if limit.metric.phase is Phase.RESPONSE and limit.over is None
-        ),
+        marks=limit_marks(limits, lambda metric: metric.phase is Phase.RESPONSE),
         notes=tuple(
             filter(
                 None,

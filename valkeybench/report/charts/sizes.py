@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.chart import Along, Axis, Chart, Line, Mark, Scale, Unit, drawable
-from valkeybench.report.charts.marks import recommended_marks
+from valkeybench.report.charts.marks import limit_marks, recommended_marks
 from valkeybench.report.document import Align, Cell, Column, Note, Table
 from valkeybench.report.labels import axes_labels, pool_of
 from valkeybench.report.outcome import percentile_cell
@@ -17,7 +17,8 @@ from valkeybench.units import format_count, format_duration, format_rate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.metric import Metric
+    from valkeybench.report.charts.marks import Asked
     from valkeybench.results.runfile import CaseRecord, Recommendation, Summary
 
 _FEWEST_SIZES = 2
@@ -36,7 +37,7 @@ class _Set:
 def size_charts(
     cases: Sequence[CaseRecord],
     run_of: Mapping[str, str],
-    limits: Sequence[Limit],
+    limits: Sequence[Asked],
     said: Sequence[Recommendation],
 ) -> Iterable[Chart]:
     """Draw p99 and throughput by size, with limits and recommendations; none for a single size.
@@ -60,7 +61,11 @@ def size_charts(
         y=Axis(name="response p99", unit=Unit.DURATION, scale=Scale.LOG),
         lines=lines,
         table=table,
-        marks=(*recommended, *_limit_marks(limits, "response.p99"), *without),
+        marks=(
+            *recommended,
+            *limit_marks(limits, _is("response.p99")),
+            *without,
+        ),
         notes=tuple(filter(None, (left_out,))),
     )
     lines, left_out = drawable([_line(each, _throughput) for each in sets])
@@ -72,7 +77,7 @@ def size_charts(
         y=Axis(name="throughput", unit=Unit.RATE),
         lines=lines,
         table=table,
-        marks=(*recommended, *_limit_marks(limits, "throughput")),
+        marks=(*recommended, *limit_marks(limits, _is("throughput"))),
         notes=tuple(filter(None, (left_out,))),
         is_printed_bare=True,
     )
@@ -114,10 +119,8 @@ def _throughput(summary: Summary) -> float | None:
     return summary.throughput
 
 
-def _limit_marks(limits: Sequence[Limit], metric: str) -> Iterable[Mark]:
-    for limit in limits:
-        if limit.quantity == metric:
-            yield Mark(along=Along.Y, value=limit.value, label=f"limit: {limit}")
+def _is(name: str) -> Callable[[Metric], bool]:
+    return lambda metric: str(metric) == name
 
 
 def _without_pool(cases: Sequence[CaseRecord]) -> Iterable[Mark]:

@@ -22,7 +22,7 @@ from valkeybench.report.document import (
     Table,
     Tone,
 )
-from valkeybench.report.html.markup import Markup, element, plain, together
+from valkeybench.report.html.markup import Markup, element, flowing, plain, together
 from valkeybench.units import format_count
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def drawn(block: Block) -> Markup:  # noqa: PLR0911 - one return a block
         case Heading():
             return element(f"h{min(block.level, 6)}", block.text)
         case Paragraph():
-            return element("p", block.text, class_=_tone(block.tone))
+            return element("p", flowing(block.text), class_=_tone(block.tone))
         case Table():
             return table(block)
         case Bars():
@@ -77,7 +77,7 @@ def table(block: Table, caption: str = "") -> Markup:
     if len(block.rows) > len(rows):
         left = format_count(len(block.rows) - len(rows))
         notes.append(f"{left} more rows are left out here; the CSV has them.")
-    return together([scroller, *(element("p", note, class_="note") for note in notes)])
+    return together([scroller, *(element("p", flowing(note), class_="note") for note in notes)])
 
 
 def _head(column: Column) -> Markup:
@@ -156,8 +156,8 @@ def _callout(callout: Callout) -> Markup:
     return element(
         "div",
         element("p", callout.title, class_="title"),
-        element("p", callout.text) if callout.text else None,
-        element("p", f"→ {callout.remedy}", class_="remedy") if callout.remedy else None,
+        element("p", flowing(callout.text)) if callout.text else None,
+        element("p", flowing(f"→ {callout.remedy}"), class_="remedy") if callout.remedy else None,
         class_=f"callout {callout.kind}",
     )
 

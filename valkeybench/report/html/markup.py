@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 2000
 """Characters of one text; no report has more to say in one place, but a file may."""
 
+_FLAG = re.compile(r"(?<!\S)(\(?--[a-z][a-z-]{1,28})(?![a-z-])")
+"""Short, as it is not broken: a longer one would not fit a telephone."""
 _VOID = {"meta", "br", "hr"}
 
 
@@ -39,6 +42,14 @@ def element(tag: str, /, *children: Child, **attributes: str | None) -> Markup:
 def together(children: Iterable[Child]) -> Markup:
     """Put elements and texts in a row."""
     return Markup("".join(_shown(child) for child in children if child))
+
+
+def flowing(text: str) -> Markup:
+    """Make a text that may be broken into lines, but within no flag."""
+    parts = _FLAG.split(plain(text))
+    return together(
+        element("span", part, class_="word") if i % 2 else part for i, part in enumerate(parts)
+    )
 
 
 def plain(text: str) -> str:

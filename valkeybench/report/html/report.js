@@ -115,7 +115,7 @@
 
   // --- what is drawn -----------------------------------------------------------------------------
 
-  function axisOption(axis, colours, position, width) {
+  function axisOption(axis, colours, position, width, sideways) {
     const label = { color: colours.quiet, fontSize: 0.78 * colours.size, hideOverlap: true };
     const option = {
       name: axis.scale === "category" ? "" : axis.name,
@@ -150,9 +150,13 @@
       option.type = axis.scale === "linear" ? "value" : "log";
       if (axis.scale === "log" && axis.unit === "count") option.logBase = 2;
       if (axis.scale === "linear" && axis.unit === "count") option.minInterval = 1;
-      if (axis.unit === "share" && position === "x") option.max = 1;
+      if (axis.unit === "share" && position === "x") {
+        Object.assign(option, { max: 1, interval: width < 26 * colours.size ? 0.5 : 0.25 });
+      }
       label.formatter = (value) => tick(axis, value);
-      option.splitNumber = Math.max(2, Math.min(6, Math.floor(width / (6 * colours.size))));
+      // What names the bars takes a third of the width.
+      const room = sideways ? 0.6 * width : width;
+      option.splitNumber = Math.max(2, Math.min(6, Math.floor(room / (6 * colours.size))));
     }
     return option;
   }
@@ -196,6 +200,33 @@
     return at(value) > least + 0.75 * (Math.max(...all) - least);
   }
 
+  // Which cases a limit is about stands in the table; there may be no room for it here.
+  function named(mark, colours, width) {
+    return wide(mark, colours) > 0.7 * width ? mark.label.replace(/\[[^\]]*\]/g, "") : mark.label;
+  }
+
+  // About how many pixels the name of a mark takes.
+  function wide(mark, colours) {
+    return 0.46 * colours.size * mark.label.length;
+  }
+
+  // Of two standing marks whose names would overlap, the right one's stands higher.
+  function crowded(chart, colours, width) {
+    const at = (x) => (chart.x.scale === "linear" ? x : Math.log(Math.max(x, 1e-9)));
+    const standing = chart.marks.filter((m) => m.along === "x").sort((a, b) => a.value - b.value);
+    const all = chart.lines.flatMap((l) => l.points.map(([x]) => at(x))).concat(
+      standing.map((m) => at(m.value)));
+    const least = Math.min(...all), most = Math.max(...all);
+    const pixel = (m) => ((at(m.value) - least) / (most - least || 1)) * (width - 5 * colours.size);
+    const raised = new Set();
+    standing.forEach((mark, i) => {
+      const before = standing[i - 1];
+      if (!before || raised.has(before)) return;
+      if (pixel(mark) - pixel(before) < (wide(mark, colours) + wide(before, colours)) / 2) raised.add(mark);
+    });
+    return raised;
+  }
+
   // Round numbers of bytes are binary ones.
   function byteSteps(chart) {
     const levels = chart.marks.filter((mark) => mark.along === "y").map((mark) => mark.value);
@@ -207,17 +238,20 @@
   }
 
   // Marks have a series of their own: they stay when others are hidden, and stretch the axes.
-  function marksOption(chart, colours) {
+  function marksOption(chart, colours, width) {
     const anchor = chart.lines.map((line) => line.points[0]).find(Boolean);
-    // Two limits that lie close together are named at different ends.
+    // Two limits that lie close together are named on different sides.
     const levels = chart.marks.filter((mark) => mark.along === "y");
     const highest = levels.reduce((a, b) => (a && a.value >= b.value ? a : b), undefined);
+    const raised = crowded(chart, colours, width);
     const data = chart.marks.map((mark) => ({
       [mark.along === "x" ? "xAxis" : "yAxis"]: mark.value,
       name: mark.label,
       label: {
-        formatter: () => mark.label, color: colours.mark, fontSize: 0.8 * colours.size,
-        position: mark.along === "x" ? "end" : mark === highest ? "insideEndTop" : "insideStartBottom",
+        formatter: () => named(mark, colours, width), color: colours.mark, fontSize: 0.8 * colours.size,
+        position: mark.along === "x" ? "end" : mark === highest ? "insideEndTop" : "insideEndBottom",
+        distance: raised.has(mark) ? 1.3 * colours.size : undefined,
+        textBorderColor: colours.page, textBorderWidth: 3,
         align: mark.along === "x" && isFarRight(chart, mark.value) ? "right" : undefined,
       },
     }));
@@ -239,13 +273,15 @@
     const visible = chart.lines.filter((l) => !hidden.has(l.name) && !(l.of && hidden.has(l.of)));
     const series = visible.map((line) =>
       seriesOption(chart, line, ink[line.name], chart.lines.indexOf(line), colours));
-    if (chart.marks.length) series.push(marksOption(chart, colours));
+    const isCrowded = crowded(chart, colours, width).size > 0;
+    const above = chart.sideways ? 0.6 : isCrowded ? 4.6 : hasStandingMarks(chart) ? 3.4 : 2.2;
+    if (chart.marks.length) series.push(marksOption(chart, colours, width));
     return {
       animation: false,
       textStyle: { fontFamily: colours.font, color: colours.ink },
       grid: {
         left: 4, right: 1.6 * colours.size,
-        top: (chart.sideways ? 0.6 : hasStandingMarks(chart) ? 3.4 : 2.2) * colours.size,
+        top: above * colours.size,
         bottom: 2.2 * colours.size, containLabel: true,
       },
       tooltip: {
@@ -258,10 +294,10 @@
         },
         formatter: (found) => tip(state, ink, found),
       },
-      xAxis: axisOption(chart.x, colours, "x", width),
+      xAxis: axisOption(chart.x, colours, "x", width, chart.sideways),
       yAxis: {
-        ...axisOption(chart.y, colours, "y", width),
-        ...(hasStandingMarks(chart) ? { nameGap: 1.9 * colours.size } : {}),
+        ...axisOption(chart.y, colours, "y", width, chart.sideways),
+        ...(hasStandingMarks(chart) ? { nameGap: (isCrowded ? 3.1 : 1.9) * colours.size } : {}),
         ...(chart.y.unit === "bytes" ? byteSteps(chart) : {}),
       },
       series,

@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from valkeybench.analysis.search import Goal
+from valkeybench.analysis.goal import Goal
 from valkeybench.measurement.metrics import Phase
 from valkeybench.results.store import read_run
 from valkeybench.units import SECOND, format_duration, parse_duration

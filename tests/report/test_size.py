@@ -17,8 +17,8 @@ from tests.analysis.trying import enough_from, search
 from tests.report.examples import PATH, recommendation, shown
 from tests.runs import run_file
 from valkeybench.analysis.found import recommendation as found
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.health import health
-from valkeybench.analysis.search import Confidence, Goal
 from valkeybench.report.document import Snippet
 from valkeybench.report.size import is_search, size_document, size_summary
 from valkeybench.report.snippets import fair_snippets, pool_snippets

@@ -1,6 +1,7 @@
 """How well `valkeybench size` does on modelled applications whose best pool size is known.
 
     python benchmarks/sizing_model.py            try it with many seeds, print what it found
+    python benchmarks/sizing_model.py --slo      the same with SLOs, from tight to lax
     python benchmarks/sizing_model.py --truth    measure the truth again, as the tests use it
 
 The truth is every size tried for long and without noise. The tests drive the same procedure
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median
 
@@ -26,11 +28,17 @@ from tests.analysis.searching import (  # noqa: E402 - the checkout must be on t
     true_minimum,
 )
 from tests.analysis.settings import HOPELESS, WELL_BEHAVED  # noqa: E402 - as above
-from valkeybench.analysis.search import Goal  # noqa: E402 - as above
+from valkeybench.analysis.enough import Yardstick  # noqa: E402 - as above
+from valkeybench.analysis.goal import Goal  # noqa: E402 - as above
+from valkeybench.analysis.limits import parse_limits  # noqa: E402 - as above
 
 _TRUTH_COMMANDS, _TRUTH_REPLICATES = 40_000, 3
 _COMMANDS = 10_000
 _SEEDS = 10
+_SLO_SEEDS = 3
+_RATE_TOLERANCE, _BROKEN = 0.98, 1.10
+_SLOS = (1.2, 1.5, 2.0, 4.0)
+"""SLOs for response p99, as so many times the best there is."""
 
 
 def write_truth() -> None:
@@ -74,8 +82,41 @@ def try_it() -> None:
     )
 
 
+def try_slos() -> None:
+    """Search with SLOs on every setting that has a size, and count those the size breaks."""
+    truth = read_truth()
+    over, ratios, shares, pairs, refused = [], [], [], [], 0
+    for setting, factor in product(WELL_BEHAVED, _SLOS):
+        known = truth[setting.name]
+        allowed = factor * min(p99 for p99, _ in known.values())
+        slo = parse_limits([f"response.p99 < {allowed:.4f}ms"], place="--slo")
+        goal = Goal(handlers=setting.handlers, yardstick=Yardstick(slo=slo))
+        least = _RATE_TOLERANCE * max(rate for _, rate in known.values())
+        kept = [size for size, (p99, rate) in known.items() if p99 < allowed and rate >= least]
+        for seed in range(_SLO_SEEDS):
+            found = search(setting, goal, commands=_COMMANDS, seed=seed)
+            shares.append(len(found.tried) / goal.sweep_trials)
+            size, judged = found.answer.size, found.answer.judged(found.answer.size or 0)
+            if size is None:
+                refused += 1
+                continue
+            over.append(known[size][0] / allowed)
+            ratios.append(size / min(kept))
+            pairs.append(len(judged.pairs) if judged else 0)
+    print(
+        f"{len(over)} recommendations, {refused} refusals; SLO broken"
+        f" {fmean(each >= 1 for each in over):.1%}, by more than 10 %"
+        f" {fmean(each >= _BROKEN for each in over):.1%}, worst {max(over):.2f} of it; size over"
+        f" the true minimum: median {median(ratios):.2f}, largest {max(ratios):.2f}; on a single"
+        f" pair {fmean(each == 1 for each in pairs):.0%}; trials over those of a sweep: mean"
+        f" {fmean(shares):.2f}, most {max(shares):.2f}"
+    )
+
+
 if __name__ == "__main__":
     if "--truth" in sys.argv:
         write_truth()
+    elif "--slo" in sys.argv:
+        try_slos()
     else:
         try_it()

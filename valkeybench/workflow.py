@@ -52,10 +52,11 @@ if TYPE_CHECKING:
     from valkeybench.analysis.comparison import Rule
     from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
+    from valkeybench.analysis.goal import Goal
     from valkeybench.analysis.limits import Limit
     from valkeybench.analysis.noise import Asked
     from valkeybench.analysis.observing import Findings, Wish
-    from valkeybench.analysis.search import Answer, Goal
+    from valkeybench.analysis.search import Answer
     from valkeybench.analysis.verdict import Verdict
     from valkeybench.load.caution import Consent
     from valkeybench.measurement.looking import Pace

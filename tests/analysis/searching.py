@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from tests.analysis.model import Setting, p99_and_rate, trial
 from valkeybench.analysis.enough import Sight
-from valkeybench.analysis.search import Answer, Goal, Tried, next_step
+from valkeybench.analysis.search import Answer, Tried, next_step
 from valkeybench.results.runfile import CaseRecord
 from valkeybench.scenario.model import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from valkeybench.analysis.goal import Goal
 
 TRUTH = Path(__file__).with_name("truth.json")
 """What `benchmarks/sizing_model.py --truth` found: p99 and throughput by setting and size."""

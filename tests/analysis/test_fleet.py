@@ -179,6 +179,21 @@ def test_spreading_reconnects_makes_a_storm_safe() -> None:
     assert Fit.FITS is not hand_worked(spread_ns=6 * SECOND).storms[0].fit
 
 
+def test_a_spread_says_both_branches_of_what_is_safe() -> None:
+    """The larger of what is safe at once and over the spread; the one that holds is the check."""
+    for seconds, clients, checked in (
+        (1, 1908, "everybody reconnecting at once"),
+        (7, 2226, "everybody reconnecting, spread"),
+    ):
+        planned = hand_worked(spread_ns=seconds * SECOND)
+        safe = planned.storms[0].safe_clients
+        assert clients == safe.value
+        assert safe.how.startswith(
+            "max(0.8 × handshakes per second × timeout, handshakes per second × spread ÷ 1.5)"
+        )
+        assert checked in [check.name for check in planned.checks]
+
+
 def test_clients_without_a_timeout_never_give_up() -> None:
     """There is no livelock then, however long it takes."""
     patient = replace(

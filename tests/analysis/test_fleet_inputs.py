@@ -167,6 +167,21 @@ def test_what_a_relay_did_is_not_the_servers() -> None:
     assert "relay" in seen.handshakes.how
 
 
+def test_what_a_server_behind_a_relay_spent_is_no_price_of_tls() -> None:
+    """The CPU of its commands lacks TLS, so it is withheld with the reason; a flag fills it."""
+    case = with_cpu(case_record(max_connections=50, tls=True, server_cpu_share=0.5), cpu_us=9)
+    run = a_run(case)
+    relayed = run.model_copy(
+        update={"environment": {**run.environment, "server": {"tls_provider": "relay"}}}
+    )
+    assert pytest.approx(9 * MICROSECOND, rel=0.01) == inputs(run).cpu_per_command.value
+    seen = inputs(relayed)
+    assert (None, False) == (seen.cpu_per_command.value, seen.cpu_is_at_most)
+    assert "a relay did TLS" in seen.cpu_per_command.how
+    said = inputs(relayed, cpu_per_command_ns=9000)
+    assert 9000 == said.cpu_per_command.value
+
+
 def test_memory_over_tls_is_with_the_tls_librarys() -> None:
     """By allocator_allocated; used_memory alone would be a thirtieth of it."""
     seen = inputs(None, a_storm())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,14 +10,16 @@ import pytest
 from tests.analysis.trying import enough_from, search, sight
 from valkeybench.analysis.explanation import bounds, grown, rules
 from valkeybench.analysis.found import recommendation, with_headroom
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.inference import share_at_most
-from valkeybench.analysis.search import Confidence, Goal, answer_so_far
+from valkeybench.analysis.search import Stage, answer_so_far
 from valkeybench.analysis.sizing import Need
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.results.runfile import RunFile
 from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
+    from valkeybench.analysis.search import Attempt
     from valkeybench.results.runfile import Recommendation
 
 
@@ -69,6 +72,38 @@ def test_a_certificate_says_what_it_proves() -> None:
     evidence: dict[str, Any] = one.evidence
     (certificate,) = evidence["certificates"]
     assert ["holds", "holds"] == [each["conclusion"] for each in certificate["clauses"]]
+
+
+def certifying(seven: float, nine: float) -> Recommendation:
+    """Certify with 7 enough by the walk, and fresh pairs with such p99 for 7 and for 9."""
+    goal, tail = Goal(handlers=50, confidence=Confidence.CERTIFIED), count()
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        if attempt.is_base or attempt.stage is not Stage.CERTIFY:
+            return dict(enough_from(7)(attempt, 0))
+        p99_ms = seven if attempt.size == 7 else nine
+        return {"p99_ms": p99_ms * (1 + 0.1 * (next(tail) % 2))}
+
+    answer, tried = search(goal, wished)
+    return recommendation(goal, tried, answer, cpus=4)
+
+
+def test_the_next_size_is_certified_where_the_first_cannot_be() -> None:
+    """It is named with its own numbers, though the walk never came to it."""
+    one = certifying(seven=0.86, nine=0.78)
+    assert ("certified", 9) == (one.basis, one.max_connections)
+    assert "9 was enough, measured in" in one.reason
+    assert "No smaller pool" not in one.reason
+
+
+def test_a_size_that_fresh_pairs_disproved_gives_way_to_one_they_left_open() -> None:
+    """Nothing is certified then, and each says what became of it."""
+    one = certifying(seven=1.2, nine=0.86)
+    assert ("measured", 9) == (one.basis, one.max_connections)
+    assert (
+        "Not certified: 4 fresh pairs disproved that 7 is enough and 12 fresh pairs" in one.reason
+    )
+    assert "proved neither that 9 is enough nor that it is not" in one.reason
 
 
 def test_what_is_not_certified_says_so() -> None:

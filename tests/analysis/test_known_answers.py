@@ -24,9 +24,10 @@ from tests.analysis.searching import (
 )
 from tests.analysis.settings import HOPELESS, WELL_BEHAVED
 from valkeybench.analysis.enough import Criterion, Yardstick
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.inference import Conclusion
 from valkeybench.analysis.limits import parse_limits
-from valkeybench.analysis.search import Confidence, Goal, Stage
+from valkeybench.analysis.search import Stage
 from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:

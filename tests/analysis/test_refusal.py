@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.analysis.trying import enough_from, search
+from tests.analysis.trying import WAITS, enough_from, search
 from tests.runs import case_record
 from valkeybench.analysis.enough import Sight, Yardstick
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.refusal import refuse_base
-from valkeybench.analysis.search import Goal
+from valkeybench.analysis.search import Stage
 from valkeybench.analysis.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -189,11 +190,68 @@ def _slo(words: str) -> Yardstick:
 def test_keeping_an_slo_by_far_is_no_proof_where_the_base_hardly_keeps_it(
     base_ms: float, pairs: int
 ) -> None:
-    """One pair is enough only if both of it have so much to spare; else it was luck."""
+    """One pair is enough to go on to a smaller size only if both have so much to spare."""
     goal = Goal(handlers=50, yardstick=_slo("response.p99 < 5ms"))
 
     def wished(attempt: Attempt, _: int) -> dict[str, Any]:
         return {"p99_ms": base_ms if attempt.is_base else 0.8}
 
     answer, _ = search(goal, wished)
-    assert {pairs} == {len(judged.pairs) for judged in answer.walk}
+    on_the_way = [judged for judged in answer.walk if judged.size != answer.size]
+    assert {pairs} == {len(judged.pairs) for judged in on_the_way}
+
+
+def test_a_size_that_is_named_was_seen_twice_however_far_it_keeps_an_slo() -> None:
+    """A size that breaks it then is not named; for a last look it may take a pair too many."""
+    goal = Goal(handlers=50, yardstick=_slo("response.p99 < 5ms"))
+    lucky: list[int] = []
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        if attempt.is_base or attempt.size > 2:
+            return {"p99_ms": 0.8}
+        lucky.append(attempt.size)
+        return {"p99_ms": 0.8 if lucky.count(attempt.size) == 1 else 9.0}
+
+    answer, tried = search(goal, wished)
+    assert answer.size is not None
+    assert answer.size > 2
+    named = answer.judged(answer.size)
+    assert named is not None
+    assert 2 == len(named.pairs)
+    assert len(tried) <= goal.most_trials + 2
+
+
+@pytest.mark.parametrize(("stalls", "cause"), [({0}, None), ({0, 1}, "bursts")])
+def test_one_stall_of_the_machine_is_no_burst_of_the_load(
+    stalls: set[int], cause: str | None
+) -> None:
+    """What the first base run alone shows is looked at once more before anything is refused."""
+    bursts = [90, 0, *[0] * 27, 10]
+
+    def wished(attempt: Attempt, number: int) -> dict[str, Any]:
+        if number in stalls:
+            return {"in_use": bursts}
+        return {} if attempt.size >= 7 else {"phases": WAITS, "p99_ms": 7.0}
+
+    answer, tried = search(Goal(handlers=50), wished)
+    assert [True, True] == [each.attempt.is_base for each in tried[:2]]
+    assert cause == (answer.refusal and answer.refusal.cause)
+    assert (7 if cause is None else None) == answer.size
+    assert cause is None or 2 == len(tried)
+
+
+def test_what_fresh_pairs_disprove_is_not_named() -> None:
+    """The walk saw sizes that were enough; all that was tried again was not: that is no answer."""
+    goal = Goal(handlers=50, confidence=Confidence.CERTIFIED)
+
+    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
+        if attempt.is_base:
+            return {}
+        fresh, walked = attempt.stage is Stage.CERTIFY, attempt.size >= 7
+        return {"phases": WAITS, "p99_ms": 7.0} if fresh or not walked else {}
+
+    answer, _ = search(goal, wished)
+    assert answer.size is None
+    assert answer.refusal is not None
+    assert "unsteady" == answer.refusal.cause
+    assert "7 and 9" in answer.refusal.message

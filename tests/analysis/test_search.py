@@ -11,16 +11,9 @@ from hypothesis import strategies as st
 
 from tests.analysis.trying import enough_from, search, sight
 from valkeybench.analysis.enough import Criterion, Pair, Yardstick, judge
-from valkeybench.analysis.search import (
-    Answer,
-    Confidence,
-    Goal,
-    Stage,
-    Step,
-    Tried,
-    estimate,
-    next_step,
-)
+from valkeybench.analysis.estimate import estimate
+from valkeybench.analysis.goal import Confidence, Goal
+from valkeybench.analysis.search import Answer, Stage, Step, Tried, next_step
 from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
@@ -166,6 +159,31 @@ def test_it_tells_how_many_trials_are_likely_left() -> None:
     assert isinstance(step, Answer)
     assert left[-1] <= 2
     assert left[0] >= len(tried) - 3
+
+
+def test_it_tells_how_many_trials_a_certificate_takes_at_most() -> None:
+    """Two tries of twelve pairs at the most, less with each pair, and the tries so far with it."""
+    goal = Goal(handlers=50, confidence=Confidence.CERTIFIED)
+    tried: list[Tried] = []
+    wished, most = enough_from(9), []
+    while isinstance(step := next_step(goal, tried), Step):
+        if step.attempts[0].stage is Stage.CERTIFY:
+            assert step.most_after is not None
+            most.append(step.most_after + len(step.attempts))
+            assert 9 == step.certificates[-1].size
+        for attempt in step.attempts:
+            seen = sight(str(attempt.pool), attempt.size, **wished(attempt, 0))
+            tried.append(Tried(attempt=attempt, sight=seen))
+    assert [48, 46, 44, 42] == most
+
+
+def test_a_walk_of_one_who_wants_certainty_is_not_cut_short() -> None:
+    """However far the knee is from where it began."""
+    for least in (1, 2, 37):
+        goal = Goal(handlers=50, confidence=Confidence.CERTIFIED)
+        answer, _ = search(goal, enough_from(least))
+        assert next(size for size in goal.grid if size >= least) == answer.size
+        assert not answer.cut_short
 
 
 def test_quick_asks_for_one_run() -> None:

@@ -270,14 +270,17 @@ def test_a_model_never_contradicts_what_was_seen_not_to_be_enough() -> None:
         "finite_source": 6,
     }
     assert "with 6 connections" in found.reason
-    assert "Handlers were seen to find 8 taken, though, so 9 it is" in found.reason
+    assert "Yet 8 were found taken, so 9 are the least there can be" in found.reason
+    assert "this is a model's answer" not in found.reason
+    assert found.evidence["model"] is None
 
 
 def test_what_a_raising_pool_does_to_who_finds_none_free_is_called_failing() -> None:
     """Nobody waits for it, so no words about waiting: the model's share is one of failures."""
     raising = case_record("raising", 2, failures={"pool_exhausted": 300}, in_use=[9, 1])
 
-    assert "failures may be more than it says" in only(raising).reason
+    assert "an acquire finds none free and fails in less than" in only(raising).reason
+    assert "more commands may fail than it says" in only(raising).reason
     assert "waits will be longer" not in only(raising).reason
 
 

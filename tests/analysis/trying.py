@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tests.runs import case_record
 from valkeybench.analysis.enough import Sight
-from valkeybench.analysis.search import Answer, Goal, Step, Tried, next_step
+from valkeybench.analysis.search import Answer, Step, Tried, next_step
 from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from valkeybench.analysis.goal import Goal
     from valkeybench.analysis.search import Attempt
 
     Wishes = Mapping[str, Any]

@@ -7,22 +7,37 @@ real server, where the first trial tells.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
-from tests.cli.commandline import valkeybench
+from tests.cli.commandline import external, valkeybench
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from valkeybench.server.endpoint import Endpoint
 
 TRIES = 4
 """A busy machine may keep client or server from what saturates them."""
 
 
-def searched(where: Path, *words: str) -> dict[str, Any]:
+STALL_MS, STALL_EVERY_SECONDS = 60, 0.2
+"""A server that holds all its clients up, again and again."""
+
+SPELL_SECONDS = 1.6
+"""How long it does so before it stops for as long."""
+
+
+def searched(where: Path, *words: str, **variables: str) -> dict[str, Any]:
     """Search with short trials, and give the recommendation."""
-    ended = valkeybench(where, "size", *words, "--warmup", "200ms", "-q", "-o", "found.json")
+    quick = ("--warmup", "200ms", "-q", "-o", "found.json")
+    ended = valkeybench(where, "size", *words, *quick, **variables)
     assert 0 == ended.code, ended.err
     found: dict[str, Any] = json.loads((where / "found.json").read_text())["recommendations"][0]
     return found
@@ -50,12 +65,17 @@ def searched(where: Path, *words: str) -> dict[str, Any]:
             "load off the server",
         ),
         (
+            ("-c", "40", "--think", "2ms", "--rtt", "2ms", "--cap", "4", "--duration", "700ms"),
+            {"cap"},
+            "--cap",
+        ),
+        (
             ("-c", "20", "--think", "5ms", "--slo", "response.p99 < 30us", "--duration", "1s"),
             {"slo"},
             "limit",
         ),
     ],
-    ids=["no think time", "client", "server", "slo"],
+    ids=["no think time", "client", "server", "cap", "slo"],
 )
 def test_no_size_is_named_for_a_load_that_has_none(
     tmp_path: Path, words: tuple[str, ...], causes: set[str], remedy: str
@@ -68,3 +88,41 @@ def test_no_size_is_named_for_a_load_that_has_none(
     assert causes & set(found["evidence"].get("causes", ())), found["reason"]
     assert ("no_size", None) == (found["verdict"], found["max_connections"])
     assert remedy in found["evidence"]["remedy"]
+
+
+@contextmanager
+def stalling(endpoint: Endpoint) -> Iterator[None]:
+    """Let a server hold its clients up for a spell, and not for the next."""
+    stop = Event()
+    assert endpoint.password is not None
+    password = endpoint.password.reveal()
+
+    def stall() -> None:
+        with redis.Redis(host=endpoint.host, port=endpoint.port, password=password) as client:
+            while not stop.wait(STALL_EVERY_SECONDS):
+                if int(monotonic() / SPELL_SECONDS) % 2:
+                    client.execute_command("CLIENT", "PAUSE", STALL_MS, "ALL")
+
+    thread = Thread(target=stall)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_no_size_is_named_where_a_load_does_not_hold_still(
+    tmp_path: Path, embedded: Endpoint
+) -> None:
+    """A server that stalls at times makes runs of one pool that are nothing alike."""
+    causes = {"unsteady", "repeats_disagree", "bursts", "two_kinds"}
+    words = ("-c", "40", "--think", "15ms", "--rtt", "5ms", "--duration", "1s")
+    for _ in range(TRIES):
+        with stalling(embedded):
+            found = searched(tmp_path, *words, **external(embedded))
+        if causes & set(found["evidence"].get("causes", ())):
+            break
+    assert causes & set(found["evidence"].get("causes", ())), found["reason"]
+    assert ("no_size", None) == (found["verdict"], found["max_connections"])
+    assert "--slo" in found["evidence"]["remedy"]

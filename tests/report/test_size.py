@@ -17,8 +17,8 @@ from tests.analysis.trying import enough_from, search
 from tests.report.examples import PATH, recommendation, shown
 from tests.runs import run_file
 from valkeybench.analysis.found import recommendation as found
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.health import health
-from valkeybench.analysis.search import Confidence, Goal
 from valkeybench.report.document import Snippet
 from valkeybench.report.size import is_search, size_document, size_summary
 from valkeybench.report.snippets import fair_snippets, pool_snippets
@@ -64,6 +64,32 @@ def test_a_search_is_shown_as_it_always_was(name: str, columns: int) -> None:
         golden.write_text(seen, encoding="utf-8")
 
     assert golden.read_text(encoding="utf-8") == seen
+
+
+def test_a_grown_load_is_told_in_commands_and_nothing_is_promised_of_an_slo() -> None:
+    """Each row with its load; what was not tried is called an estimate, and an SLO is left open."""
+    run = searched("size")
+    (said,) = run.recommendations
+    evidence: dict[str, Any] = {**said.evidence, "slo": ["response.p99 < 5.00 ms"]}
+    kept = said.model_copy(update={"evidence": evidence})
+    seen = shown(size_document(run.model_copy(update={"recommendations": [kept]}), path=None))
+    rows = [line.split() for line in seen.splitlines() if " times " in line and "/s" in line]
+    assert ["1.25", "1.4", "1.5", "2"] == [row[0] for row in rows]
+    assert "Whether response.p99 < 5.00 ms is kept then was not looked at" in seen
+    assert "was not looked at" not in shown(size_document(run, path=None))
+
+
+@pytest.mark.parametrize(("pool", "fate"), [("blocking", "wait"), ("raising", "fail")])
+def test_a_rule_whose_size_was_tried_costs_what_was_seen(pool: str, fate: str) -> None:
+    """The share that would find none free, what becomes of them, and which test it failed."""
+    run = searched("size")
+    (said,) = run.recommendations
+    known: Any = said.evidence
+    walk = [{**known["walk"][0], "pool": pool, "max_connections": 5}]
+    rule = {"name": "a rule", "max_connections": 5, "extra": -2, "waiting": 0.017}
+    kept = said.model_copy(update={"evidence": {**known, "walk": walk, "rules": [rule]}})
+    seen = shown(size_document(run.model_copy(update={"recommendations": [kept]}), path=None), 200)
+    assert f"1.7 % of acquires would find none free and {fate}; tried, one in a hundred" in seen
 
 
 def test_a_search_is_told_from_a_run() -> None:

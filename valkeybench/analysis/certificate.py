@@ -42,6 +42,8 @@ class Certificate:
     failures: int
     """Commands that got no connection, in all pairs."""
     conclusion: Conclusion
+    is_a_look: bool
+    """Whether something is concluded after so many pairs."""
 
 
 def certify(
@@ -73,7 +75,12 @@ def certify(
     elif said == {Conclusion.HOLDS}:
         conclusion = Conclusion.HOLDS
     return Certificate(
-        size=size, pairs=len(pairs), clauses=clauses, failures=failures, conclusion=conclusion
+        size=size,
+        pairs=len(pairs),
+        clauses=clauses,
+        failures=failures,
+        conclusion=conclusion,
+        is_a_look=len(pairs) in test.looks or conclusion is not Conclusion.OPEN,
     )
 
 
@@ -88,7 +95,7 @@ def _claims(
     ]
     claims = [
         (
-            "throughput of the base over its own",
+            "throughput of the base ÷ its own",
             log_ratios(*_columns(rates)),
             -log(limits.size_throughput),
         )
@@ -96,14 +103,14 @@ def _claims(
     if not slo:
         p99s = [(pair.candidate.p99_ns, pair.base.p99_ns) for pair in pairs]
         ratios = log_ratios(*_columns(p99s))
-        return [("response p99 over the base's", ratios, log(limits.size_p99)), *claims]
+        return [("response p99 ÷ the base's", ratios, log(limits.size_p99)), *claims]
     for limit in slo:
         if limit in _counted(slo):
             continue
         found = [limit.measured(pair.candidate.case.summary) for pair in pairs]
         logs = [log(value / limit.value) for value in found if value]
         sign = 1 if limit.is_upper else -1
-        claims.append((f"{limit.metric} over its limit", [sign * each for each in logs], 0.0))
+        claims.append((f"{limit.metric} ÷ its limit", [sign * each for each in logs], 0.0))
     return claims
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, PhaseSummary
     from valkeybench.scenario.model import Pool
 
-_PAIRS_TO_AGREE = 2
+PAIRS_TO_AGREE = 2
 """Pairs that must say the same; a third decides where two do not."""
 
 _FAR = 3.0
@@ -37,7 +37,7 @@ _CHANCE = 2.0
 
 
 _CLEARLY = 1.5
-"""How many times better than an SLO needs no second pair."""
+"""How many times better than an SLO needs no second pair before a smaller size is tried."""
 
 
 class Criterion(StrEnum):
@@ -63,7 +63,7 @@ class Check:
     far: bool = False
     """Whether it failed by so much that nobody needs to look again."""
     clear: bool = False
-    """Whether it passed by so much that nobody needs to look again."""
+    """Whether it passed by so much that a smaller size can be tried at once."""
     said: str = ""
     """The failure in words."""
 
@@ -243,14 +243,18 @@ class Judged:
 
     @property
     def enough(self) -> bool | None:
-        """Tell whether it is enough; None when the pairs have not agreed yet."""
+        """Tell whether it is enough; None when the pairs have not agreed yet.
+
+        A single pair says so where it failed by far, or kept an SLO by far. With the second a
+        search goes on to a smaller size; before it names this one it sees it once more.
+        """
         if any(check.far for checks in self.checks for check in checks if not check.passed):
             return False
         asked = [check.clear for one in self.checks for check in one if check.is_asked]
         if asked and all(asked) and self.agrees:
             return True
         for said in (True, False):
-            if self._votes.count(said) >= _PAIRS_TO_AGREE:
+            if self._votes.count(said) >= PAIRS_TO_AGREE:
                 return said
         return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.quantity import Fit, Quantity, Unit, reckon, rounded_down, rounded_up
 from valkeybench.analysis.reconnecting import Churn, StormPlan, churn_plan, storm_plan
-from valkeybench.analysis.storm import SAFE_SHARE
+from valkeybench.analysis.storm import SAFE_SHARE, SPREAD
 from valkeybench.units import SECOND, format_count, format_percent
 
 if TYPE_CHECKING:
@@ -336,7 +336,8 @@ def _busy(inputs: Inputs, cpu: Quantity) -> Check:
 
 def _stormy(inputs: Inputs, storm: StormPlan) -> Check:
     name = "everybody reconnecting at once"
-    if inputs.spread_ns:
+    # A spread shorter than what clients wait out in any case changes nothing.
+    if inputs.spread_ns > SPREAD * SAFE_SHARE * (inputs.patience.value or 0):
         given = Quantity(inputs.spread_ns, Unit.NANOSECONDS, "--spread")
         name = "everybody reconnecting, spread"
         return Check(name=name, seen=storm.spread_needed, safe=given, limit=given, fit=storm.fit)

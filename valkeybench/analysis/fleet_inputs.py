@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.cases import SeenCase, seen
 from valkeybench.analysis.quantity import Quantity, Unit
-from valkeybench.analysis.ways import Way, grown, read_way, server_of
+from valkeybench.analysis.ways import Way, grown, is_relayed, read_way, server_of
 from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.scenario.wording import did_you_mean, legible
 from valkeybench.units import SECOND, format_duration, format_percent, format_rate, plural
@@ -103,8 +103,9 @@ def read_inputs(fleet: Fleet, run: RunFile, storm: RunFile | None) -> Inputs:
     runs = [each for each in (storm, run) if each is not None]
     server = _real_server(run, storm)
     nodes = fleet.nodes or max(len(_list(server_of(run).get("nodes"))), 1)
-    busiest = _busiest(run, case, tls=secure)
-    cpu = _cpu_per_command(fleet, busiest)
+    relayed = secure and is_relayed(run)
+    busiest = None if relayed else _busiest(run, case, tls=secure)
+    cpu = _cpu_per_command(fleet, busiest, relayed=relayed)
     maxclients, is_private = _maxclients(fleet, server)
     return Inputs(
         processes=fleet.processes,
@@ -296,16 +297,15 @@ def _rate(fleet: Fleet, case: SeenCase | None) -> Quantity:
     )
 
 
-def _cpu_per_command(fleet: Fleet, case: SeenCase | None) -> Quantity:
+def _cpu_per_command(fleet: Fleet, case: SeenCase | None, *, relayed: bool) -> Quantity:
     if fleet.cpu_per_command_ns is not None:
         return Quantity(fleet.cpu_per_command_ns, Unit.NANOSECONDS, "--cpu-per-command")
     fills = "say it with --cpu-per-command"
     if case is None:
-        return Quantity(
-            None,
-            Unit.NANOSECONDS,
-            f"no case with a pool and the fleet's transport told the server's CPU; {fills}",
-        )
+        how = "no case with a pool and the fleet's transport told the server's CPU"
+        if relayed:
+            how = "a relay did TLS for the run's server, whose CPU lacks it"
+        return Quantity(None, Unit.NANOSECONDS, f"{how}; {fills}")
     cpu_ns, commands = 0, 0
     for trial in case.trials:
         server = trial.server

@@ -8,9 +8,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.analysis.explanation import bounds, further, grown, rules, waiting_share
+from valkeybench.analysis.goal import Confidence
 from valkeybench.analysis.inference import Conclusion, share_at_most
 from valkeybench.analysis.refusal import Refusal, together
-from valkeybench.analysis.search import Confidence, Stage
+from valkeybench.analysis.search import Stage
 from valkeybench.analysis.sizing import Need
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from valkeybench.analysis.certificate import Certificate
     from valkeybench.analysis.enough import Judged, Sight
-    from valkeybench.analysis.search import Answer, Goal, Tried
+    from valkeybench.analysis.goal import Goal
+    from valkeybench.analysis.search import Answer, Tried
 
 _UNFINISHED = "the search was stopped before it found a pool that is enough"
 _GROWTHS = (1.25, 1.5, 2.0)
@@ -250,13 +252,19 @@ def _certified(goal: Goal, answer: Answer) -> Iterator[str]:
                 f" {100 * (1 - limits.size_throughput):.0f} % below, the unconstrained pool's."
             )
             return
-    tried = " and ".join(f"{c.size} ({c.pairs} pairs)" for c in answer.certificates)
+    tried = " and ".join(map(_unproved, answer.certificates))
     yield (
-        f"Not certified: fresh pairs proved it neither way for {tried}; longer trials would"
-        " (--duration 10s)."
+        f"Not certified: {tried}; longer trials can prove more (--duration 10s)."
         if tried
         else "Not certified: there is no smaller pool to prove anything of."
     )
+
+
+def _unproved(certificate: Certificate) -> str:
+    pairs = f"{certificate.pairs} fresh pairs"
+    if certificate.conclusion is Conclusion.BROKEN:
+        return f"{pairs} disproved that {certificate.size} is enough"
+    return f"{pairs} proved neither that {certificate.size} is enough nor that it is not"
 
 
 def _risk(goal: Goal, answer: Answer) -> Iterator[str]:

@@ -102,13 +102,12 @@ def _safe_clients(inputs: Inputs, rate: Quantity) -> Quantity:
     """Give how many clients may reconnect at once; without a timeout nobody ever gives up."""
     if inputs.patience.value is None:
         return Quantity(None, Unit.COUNT, inputs.patience.how)
+    formula = f"{SAFE_SHARE} × handshakes per second × timeout"
+    worked = f"{SAFE_SHARE} × {{0}} × {{1}}"
     if inputs.spread_ns:
-        formula = f"handshakes per second × spread ÷ {SPREAD}"
         spread = Quantity(inputs.spread_ns, Unit.NANOSECONDS, "--spread")
-        worked = f"{{0}} × {spread.text} ÷ {SPREAD}"
-    else:
-        formula = f"{SAFE_SHARE} × handshakes per second × timeout"
-        worked = f"{SAFE_SHARE} × {{0}} × {{1}}"
+        formula = f"max({formula}, handshakes per second × spread ÷ {SPREAD})"
+        worked = f"max({worked}, {{0}} × {spread.text} ÷ {SPREAD})"
     return reckon(
         Unit.COUNT, formula, worked,
         lambda rate, patience: safe_clients(rate, patience, inputs.spread_ns),

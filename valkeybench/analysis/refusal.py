@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from valkeybench.analysis.cases import SeenCase
 from valkeybench.analysis.enough import Criterion
 from valkeybench.analysis.finding import Code
+from valkeybench.analysis.inference import Conclusion
 from valkeybench.analysis.sizing import causes
 from valkeybench.units import format_duration, format_percent, format_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from valkeybench.analysis.certificate import Certificate
     from valkeybench.analysis.enough import Judged, Sight
     from valkeybench.analysis.limits import Limit
     from valkeybench.analysis.thresholds import Thresholds
@@ -49,6 +51,11 @@ class Refusal:
     message: str
     remedy: str
 
+    @property
+    def is_hasty(self) -> bool:
+        """Tell whether one stall of a machine that shows once could look like that as well."""
+        return self.cause in (Cause.BURSTS, Cause.TWO_KINDS)
+
 
 def refuse_base(
     bases: Sequence[Sight], *, slo: Sequence[Limit], cap: int | None, limits: Thresholds
@@ -56,7 +63,7 @@ def refuse_base(
     """Find what makes any size meaningless, in the runs of the unconstrained pool."""
     case = together(bases)
     for cause, finding in causes(case, limits):
-        if slo and cause is Code.REPEATS_DISAGREE:
+        if cause is Code.REPEATS_DISAGREE and (slo or _is_one_odd_run(bases, limits)):
             continue  # what is asked for holds or not, whatever the other repeats did
         # A search repeats as it needs to: asking for more repeats would be no remedy.
         remedy = _QUIETER if cause is Code.REPEATS_DISAGREE else finding.remedy
@@ -65,8 +72,23 @@ def refuse_base(
         _broken_slo(bases, slo)
         or (None if slo else _bound_by_cap(case, cap, limits))
         or (None if slo else _scattered(bases, case, limits))
-        or (None if slo else _in_bursts(case, limits))
-        or (None if slo else _two_kinds(bases[0], limits))
+        or (None if slo else _in_most(_in_bursts, bases, limits))
+        or (None if slo else _in_most(_two_kinds, bases, limits))
+    )
+
+
+def refuse_certificates(certificates: Sequence[Certificate]) -> Refusal | None:
+    """Find fresh pairs that disprove, for every size they were run with, what the walk found."""
+    broken = [each for each in certificates if each.conclusion is Conclusion.BROKEN]
+    if not broken or len(broken) < len(certificates):
+        return None
+    sizes = " and ".join(str(each.size) for each in broken)
+    return Refusal(
+        cause=Cause.UNSTEADY,
+        message=f"pools were enough when they were tried, and fresh pairs disproved it for {sizes}:"
+        " sizes cannot be told apart on a machine, or with a load, that does one thing now and"
+        " another then",
+        remedy=_QUIETER,
     )
 
 
@@ -106,6 +128,17 @@ def together(bases: Sequence[Sight]) -> SeenCase:
     first = bases[0].case
     trials = [trial for base in bases for trial in base.case.trials]
     return SeenCase(first.record.model_copy(update={"trials": trials}), first.summary)
+
+
+def _is_one_odd_run(bases: Sequence[Sight], limits: Thresholds) -> bool:
+    """Tell whether the repeats agree once one of them is left out, where nothing is busy."""
+    case = together(bases)
+    if max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy:
+        return False
+    others = ([*bases[:odd], *bases[odd + 1 :]] for odd in range(len(bases)))
+    return any(
+        Code.REPEATS_DISAGREE not in dict(causes(together(left), limits)) for left in others if left
+    )
 
 
 def _broken_slo(bases: Sequence[Sight], slo: Sequence[Limit]) -> Refusal | None:
@@ -170,9 +203,19 @@ def _without_the_oddest(p99s: Sequence[float]) -> list[float]:
     return sorted(p99s, key=lambda p99: abs(log(p99) - middle))[:-1]
 
 
-def _in_bursts(base: SeenCase, limits: Thresholds) -> Refusal | None:
+def _in_most(
+    look: Callable[[Sight, Thresholds], Refusal | None],
+    bases: Sequence[Sight],
+    limits: Thresholds,
+) -> Refusal | None:
+    """Find what most of the base runs show; the last that does says it."""
+    found = [said for base in bases if (said := look(base, limits)) is not None]
+    return found[-1] if 2 * len(found) > len(bases) else None
+
+
+def _in_bursts(base: Sight, limits: Thresholds) -> Refusal | None:
     """Find arrivals that come together: connections in use scatter more than chance does."""
-    counts = base.in_use_counts
+    counts = base.case.in_use_counts
     total = sum(counts)
     mean = sum(k * count for k, count in enumerate(counts)) / total
     variance = sum((k - mean) ** 2 * count for k, count in enumerate(counts)) / total

@@ -11,44 +11,28 @@ what it finds can be certified by fresh pairs, which the walk cannot have biased
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from valkeybench.analysis.cases import quantile_of_counts
 from valkeybench.analysis.certificate import Certificate, certify
-from valkeybench.analysis.enough import Criterion, Judged, Pair, Sight, Yardstick, judge
+from valkeybench.analysis.enough import (
+    PAIRS_TO_AGREE,
+    Criterion,
+    Judged,
+    Pair,
+    Sight,
+    judge,
+)
+from valkeybench.analysis.estimate import estimate
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.inference import Conclusion, SequentialTest
-from valkeybench.analysis.refusal import Refusal, refuse_base, refuse_walk
+from valkeybench.analysis.refusal import Refusal, refuse_base, refuse_certificates, refuse_walk
 from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from valkeybench.analysis.limits import Limit
-    from valkeybench.analysis.thresholds import Thresholds
-
-_STEP = 4 / 3
-"""Ratio of neighbouring sizes: finer than noise can tell apart is not worth a trial."""
-
-_SWEEP_REPEATS = 3
-_SWEEP_SHARE = 3
-"""A search takes at most a third of the trials that three of every size would take..."""
-
-_FEWEST_TRIALS = 9
-"""...but never fewer than a base run and two sizes need."""
-
-
-class Confidence(StrEnum):
-    """How sure the answer is to be."""
-
-    QUICK = "quick"
-    """One run, an estimate."""
-    STANDARD = "standard"
-    """The size itself was tried beside the base, and so was the next smaller one."""
-    CERTIFIED = "certified"
-    """Fresh pairs bound how much worse it can be."""
 
 
 class Stage(StrEnum):
@@ -59,52 +43,6 @@ class Stage(StrEnum):
     CURE = "cure"
     """A pool that serves in order, where one that does not was too small."""
     CERTIFY = "certify"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What is looked for, and how carefully."""
-
-    handlers: int
-    pool: Pool = Pool.BLOCKING
-    cap: int | None = None
-    confidence: Confidence = Confidence.STANDARD
-    headroom: float = 0.25
-    growth: float = 1.0
-    yardstick: Yardstick = field(default_factory=Yardstick)
-
-    @property
-    def most(self) -> int:
-        """Give the size of the base: a connection for each handler, or as many as may be."""
-        return self.handlers if self.cap is None else min(self.handlers, self.cap)
-
-    @property
-    def slo(self) -> tuple[Limit, ...]:
-        """Give the limits that are to be kept."""
-        return self.yardstick.slo
-
-    @property
-    def limits(self) -> Thresholds:
-        """Give where the lines are."""
-        return self.yardstick.limits
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """Give the sizes worth telling apart, the base's own last."""
-        sizes = [1]
-        while sizes[-1] < self.most:
-            sizes.append(min(max(sizes[-1] + 1, round(sizes[-1] * _STEP)), self.most))
-        return tuple(sizes)
-
-    @property
-    def sweep_trials(self) -> int:
-        """Count the trials of a sweep over the same sizes."""
-        return _SWEEP_REPEATS * len(self.grid)
-
-    @property
-    def most_trials(self) -> int:
-        """Count the trials after which the walk ends with what it has."""
-        return max(self.sweep_trials // _SWEEP_SHARE, _FEWEST_TRIALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +70,10 @@ class Step:
 
     attempts: tuple[Attempt, ...]
     likely_after: int = 0
+    most_after: int | None = None
+    """How many more there can be, where that is known."""
+    certificates: tuple[Certificate, ...] = ()
+    """What fresh pairs have said so far, the size they are at last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +86,8 @@ class Answer:
     walk: tuple[Judged, ...] = ()
     cure: Judged | None = None
     certificates: tuple[Certificate, ...] = ()
+    fresh: tuple[Judged, ...] = ()
+    """What the pairs of the certificates look like, judged as those of the walk are."""
     cut_short: bool = False
     """Whether the walk ended before the next smaller size was known not to be enough."""
     stopped: bool = False
@@ -155,8 +99,8 @@ class Answer:
         return max((j for j in self.walk if j.enough is False), key=lambda j: j.size, default=None)
 
     def judged(self, size: int) -> Judged | None:
-        """Give what was said of a size."""
-        return next((each for each in self.walk if each.size == size), None)
+        """Give what was said of a size, by the walk if it came there."""
+        return next((each for each in (*self.walk, *self.fresh) if each.size == size), None)
 
 
 def next_step(goal: Goal, tried: Sequence[Tried]) -> Step | Answer:
@@ -174,20 +118,6 @@ def judged_so_far(goal: Goal, tried: Sequence[Tried]) -> tuple[Judged, ...]:
     return _Search(goal, tuple(tried)).walk
 
 
-def estimate(goal: Goal, bases: Sequence[Sight], *, waiting: float | None = None) -> int:
-    """Read a size off what base runs found in use: all but the share `waiting` find one free."""
-    share = goal.limits.waiting if waiting is None else waiting
-    counts = in_use(bases)
-    return min(max(quantile_of_counts(counts, 1 - share) + 1, 1), goal.most)
-
-
-def in_use(sights: Sequence[Sight]) -> list[int]:
-    """Add up how many acquires found 0, 1, 2, … connections taken."""
-    each = [sight.case.in_use_counts for sight in sights]
-    longest = max(map(len, each), default=0)
-    return [sum(counts[k] for counts in each if k < len(counts)) for k in range(longest)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
     """One look at everything that was tried."""
@@ -199,13 +129,16 @@ class _Search:
         goal = self.goal
         if not self.tried:
             base = Attempt(stage=Stage.BASE, pool=goal.pool, size=goal.most, is_base=True)
-            return Step(attempts=(base,), likely_after=self._likely_walk())
+            return Step(
+                attempts=(base,), likely_after=self._likely_walk(), most_after=self._most(1)
+            )
         refusal = refuse_base(self.bases, slo=goal.slo, cap=goal.cap, limits=goal.limits)
-        if refusal is not None:
-            return Answer(refusal=refusal, walk=self.walk)
-        if goal.confidence is Confidence.QUICK:
+        if refusal is not None and refusal.is_hasty and len(self.bases) == 1:
+            # One stall of the machine looks like that, and condemns no load.
+            return self._another_base()
+        if refusal is None and goal.confidence is Confidence.QUICK:
             return Answer(size=estimate(goal, self.bases), basis=Confidence.QUICK)
-        refusal = refuse_walk(self.walk, self.bases, slo=goal.slo, limits=goal.limits)
+        refusal = refusal or refuse_walk(self.walk, self.bases, slo=goal.slo, limits=goal.limits)
         if refusal is not None:
             return Answer(refusal=refusal, walk=self.walk)
         target = self._target()
@@ -240,13 +173,18 @@ class _Search:
         certificates = self._certify()
         if isinstance(certificates, Step):
             return certificates
+        refusal = refuse_certificates(certificates)
         held = [each for each in certificates if each.conclusion is Conclusion.HOLDS]
+        open_ = [each for each in certificates if each.conclusion is Conclusion.OPEN]
+        best = (held or open_)[0].size if held or open_ else self.passing
         return Answer(
-            size=held[0].size if held else self.passing,
+            size=None if refusal else best,
             basis=Confidence.CERTIFIED if held else Confidence.STANDARD,
+            refusal=refusal,
             walk=self.walk,
             cure=cure,
             certificates=certificates,
+            fresh=self._judged(Stage.CERTIFY),
             cut_short=self.failing < self.passing - 1 and not self._is_bracketed(),
         )
 
@@ -264,7 +202,7 @@ class _Search:
     def _target(self) -> int | None:
         """Choose the size to look at: one that is undecided, or the next of the walk."""
         if self._is_bracketed() or (self._is_spent() and self._has_passed()):
-            return None
+            return self.passing if self._is_hasty() else None
         undecided = [each.size for each in self.walk if each.enough is None]
         if undecided:
             return undecided[0]
@@ -284,10 +222,11 @@ class _Search:
         return grid[max(high - stride, 0)]
 
     def _start(self) -> int:
-        """Find where on the grid to begin: at what the first base run found in use."""
+        """Find where on the grid to begin: at what the base run found in use."""
         goal = self.goal
         waiting = goal.limits.waiting if goal.pool is Pool.RAISING else goal.limits.waiting_minimum
-        need = estimate(goal, self.bases[:1], waiting=waiting)
+        # Of two, one was thought to be spoilt: such a one asks for too many.
+        need = min(estimate(goal, [base], waiting=waiting) for base in self.bases)
         fitting = [index for index, size in enumerate(goal.grid[:-1]) if size >= need]
         return fitting[0] if fitting else max(len(goal.grid) - 2, 0)
 
@@ -300,7 +239,14 @@ class _Search:
         return any(each.enough for each in self.walk)
 
     def _is_spent(self) -> bool:
-        return len(self.tried) + 2 > self.goal.most_trials
+        # What one pair was enough to pass on the way down is seen again before it is named.
+        kept = 2 * self._is_hasty()
+        return len(self.tried) + 2 + kept > self.goal.most_trials
+
+    def _is_hasty(self) -> bool:
+        """Tell whether the smallest size that is enough rests on a single pair."""
+        found = [each for each in self.walk if each.enough and each.size == self.passing]
+        return bool(found) and len(found[0].pairs) < PAIRS_TO_AGREE
 
     def _cure(self) -> Judged | Step | None:
         """Try whether serving in order would cure what the next smaller size suffers from."""
@@ -317,7 +263,8 @@ class _Search:
         return self._pair(Stage.CURE, Pool.FAIR, size, after=self._likely_certificate())
 
     def _certify(self) -> tuple[Certificate, ...] | Step:
-        goal, found = self.goal, []
+        goal = self.goal
+        found: list[Certificate] = []
         if goal.confidence is not Confidence.CERTIFIED:
             return ()
         test = SequentialTest()
@@ -328,7 +275,10 @@ class _Search:
             if certificate.conclusion is Conclusion.OPEN and test.next_look(len(pairs)):
                 # At most: it ends at the first look that can say something.
                 after = 2 * (test.looks[-1] - len(pairs) - 1)
-                return self._pair(Stage.CERTIFY, goal.pool, size, after=after)
+                more = 2 * test.looks[-1] * (len(sizes[: test.tries]) - len(found) - 1)
+                step = self._pair(Stage.CERTIFY, goal.pool, size, after=after)
+                said = (*found, certificate)
+                return replace(step, most_after=after + more, certificates=said)
             found.append(certificate)
             if certificate.conclusion is Conclusion.HOLDS:
                 break
@@ -363,7 +313,25 @@ class _Search:
         )
         candidate = Attempt(stage=stage, pool=pool, size=size, pair=number)
         both = (base, candidate) if number % 2 else (candidate, base)
-        return Step(attempts=both, likely_after=max(after, 0))
+        return Step(attempts=both, likely_after=max(after, 0), most_after=self._most(2))
+
+    def _another_base(self) -> Step:
+        base = Attempt(
+            stage=Stage.BASE, pool=self.goal.pool, size=self.goal.most, pair=1, is_base=True
+        )
+        return self._one(base)
+
+    def _one(self, base: Attempt) -> Step:
+        likely = self._likely_walk()
+        return Step(attempts=(base,), likely_after=likely, most_after=self._most(1))
+
+    def _most(self, asked: int) -> int | None:
+        """Count the trials that can come after those asked for, where certainty is wanted."""
+        if self.goal.confidence is not Confidence.CERTIFIED:
+            return None
+        # The last look at a hasty size may be a pair more than there should be.
+        walk = max(self.goal.most_trials + 2 - len(self.tried) - asked, 0)
+        return walk + self.goal.most_fresh_trials
 
     def _likely_walk(self) -> int:
         """Guess how many trials are left: two pairs for each size that must still be looked at."""

@@ -220,6 +220,8 @@ class Need:
     """Mean connections in use by Little's law: throughput × hold."""
     erlang: int
     finite_source: int
+    finite_minimum: int
+    """The same for the smallest pool worth trying."""
 
     @classmethod
     def read(cls, case: SeenCase, limits: Thresholds) -> Need:
@@ -238,11 +240,12 @@ class Need:
             return smallest_pool(handlers=handlers, think_ns=think, hold_ns=hold, waiting=waiting)
 
         counts, bound = case.in_use_counts, case.is_pool_bound(limits)
-        sizes = []
-        for waiting in (limits.waiting, limits.waiting_minimum):
+        shares = (limits.waiting, limits.waiting_minimum)
+        sizes, models = [], [modelled(waiting) for waiting in shares]
+        for waiting, model in zip(shares, models, strict=True):
             # A pool that was the limit still shows what is certainly not enough.
             found = quantile_of_counts(counts, 1 - waiting) + 1
-            sizes.append(min(handlers, max(found, modelled(waiting)) if bound else found))
+            sizes.append(min(handlers, max(found, model) if bound else found))
         return cls(
             case=case,
             counts=counts,
@@ -253,7 +256,8 @@ class Need:
             think_ns=think,
             load=rate * hold,
             erlang=smallest_erlang_pool(rate * hold, waiting=limits.waiting),
-            finite_source=modelled(limits.waiting),
+            finite_source=models[0],
+            finite_minimum=models[1],
         )
 
     @property
@@ -315,25 +319,27 @@ def _at_most(count: int) -> str:
 
 def _modelled(need: Need, limits: Thresholds) -> str:
     case, model = need.case, need.finite_source
-    minimum = min(need.minimum, model)
-    answer = (
-        f"The pool of {case.max_connections} was the limit, so the need was not seen; this is a"
-        f" model's answer (M/M/c//N). With {plural(case.concurrency, 'handler')} that hold a"
-        f" connection for {format_duration(need.hold_ns)} and pause"
-        f" {format_duration(need.think_ns)} between commands, none is found free in less than"
-        f" {_percent(limits.waiting)} of acquires with {plural(model, 'connection')}, in less"
-        f" than {_percent(limits.waiting_minimum)} with {minimum}."
+    fails = case.pool is Pool.RAISING
+    said = (
+        f"By a model (M/M/c//N) of {plural(case.concurrency, 'handler')} that hold a connection for"
+        f" {format_duration(need.hold_ns)} and pause {format_duration(need.think_ns)} between"
+        f" commands, an acquire finds none free and {'fails' if fails else 'waits'}"
+        f" in less than {_percent(limits.waiting)} of cases with {plural(model, 'connection')}, in"
+        " less than"
+        f" {_percent(limits.waiting_minimum)} with {need.finite_minimum}."
     )
+    seen = f"The pool of {case.max_connections} was the limit, so the need was not seen"
     if need.size > model:
-        answer += (
-            f" Handlers were seen to find {need.size - 1} taken, though, so {need.size} it is:"
-            " what was seen goes before the model."
+        answer = (
+            f"{seen}. Yet {need.size - 1} were found taken, so {need.size} are the least there can"
+            f" be: that is what was seen, not a model's answer. {said}"
         )
-    if case.pool is Pool.RAISING:
+    else:
+        answer = f"{seen}; this is a model's answer. {said}"
+    if fails:
         return (
-            f"{answer} In the model who finds none free waits; here the command fails, and its"
-            " handler is back the sooner, so failures may be more than it says: run this size to"
-            " verify it."
+            f"{answer} It takes handlers as independent of each other, and those of one process are"
+            " not quite: more commands may fail than it says. Run this size to verify it."
         )
     return (
         f"{answer} The model serves in order and redis-py does not, so waits will be longer than"
@@ -365,7 +371,7 @@ def _evidence(need: Need, limits: Thresholds) -> dict[str, Any]:
     case, in_use = need.case, need.case.summary.in_use
     return {
         "case": case.id,
-        "model": "M/M/c//N" if need.bound else None,
+        "model": "M/M/c//N" if need.bound and need.size <= need.finite_source else None,
         "pool_bound": need.bound,
         "acquires": need.acquires,
         "acquires_beyond": sum(need.counts[need.size :]),

@@ -47,7 +47,7 @@ def read_way(fleet: Fleet, runs: Sequence[RunFile], *, tls: bool, asked: bool) -
     openings = [each for run in runs for each in _openings(run, tls=tls)]
     cost = _memory_cost(runs, tls=tls)
     way = "over TLS" if tls else "plain"
-    if tls and any(map(_is_relayed, runs)):
+    if tls and any(map(is_relayed, runs)):
         way += " by the server itself (a relay did it)"
     handshakes = _handshakes(openings, way)
     by_cpu = _cpu_per_opening(openings, way)
@@ -94,7 +94,7 @@ class _Opening:
 
 def _openings(run: RunFile, *, tls: bool) -> Iterator[_Opening]:
     """Find the cases without a pool, by what the server itself counted and spent."""
-    if tls and _is_relayed(run):
+    if tls and is_relayed(run):
         return
     for case in seen(run.cases):
         if case.pool.is_pooled or bool(case.record.axes.get("tls")) != tls or case.server_lost:
@@ -180,7 +180,8 @@ def _memory(cost: ConnectionCost | None, way: str) -> tuple[Quantity, Quantity]:
     )
 
 
-def _is_relayed(run: RunFile) -> bool:
+def is_relayed(run: RunFile) -> bool:
+    """Tell whether a relay did TLS in front of the run's server, whose figures lack it then."""
     return server_of(run).get("tls_provider") == _RELAY
 
 

@@ -27,6 +27,7 @@ START_UP_SECONDS = 0.8
 """What starting a load process takes before we know better."""
 
 _REDRAW_SECONDS = 0.25
+_MANY_SECONDS = 120
 
 
 class Silence:
@@ -136,6 +137,10 @@ class LiveProgress(Silence):
         """Give the seconds done and left, for the bar; None is not known yet."""
         return self._clock.done_seconds(), self._clock.left_seconds()
 
+    def left(self, seconds: float) -> str:
+        """Say beside the bar how long it will still take."""
+        return f"{time_left(seconds)} left"
+
     def _redraw(self) -> None:
         while not self._stop.wait(_REDRAW_SECONDS):
             done, left = self.seconds()
@@ -144,7 +149,7 @@ class LiveProgress(Silence):
                     self._task,
                     completed=done,
                     total=done + left,
-                    left=f"{format_duration(round(left) * SECOND)} left",
+                    left=self.left(left),
                 )
             self._progress.refresh()
 
@@ -197,6 +202,12 @@ class _Clock:
         return planned + START_UP_SECONDS
 
 
+def time_left(seconds: float) -> str:
+    """Write whole seconds: more figures would promise what nobody knows."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < _MANY_SECONDS else format_duration(whole * SECOND)
+
+
 def make_progress(*, quiet: bool) -> Silence:
     """Choose how to show progress: a bar where a person watches, lines where none does."""
     if quiet:
@@ -213,7 +224,7 @@ def _plan_line(plan: Plan, endpoint: Endpoint, facts: ServerFacts, clock: _Clock
     return (
         f"{flavour} at {endpoint.address} ({endpoint.provider}); "
         f"{plural(cases, 'case')}, {plural(trials, 'trial')}, {distance}"
-        f"about {format_duration(round(left) * SECOND)}"
+        f"about {time_left(left)}"
     )
 
 
@@ -228,5 +239,5 @@ def _trial_line(trial: Trial, record: TrialRecord, clock: _Clock) -> str:
     return (
         f"trial {clock.number}/{clock.total}  {clock.label(trial)}: "
         f"{format_rate(summary.throughput)}, {p99}{failed}  "
-        f"({format_duration(round(left) * SECOND)} left)"
+        f"({time_left(left)} left)"
     )

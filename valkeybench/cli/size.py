@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from valkeybench import workflow
 from valkeybench.analysis.enough import Yardstick
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.reach import out_of_reach
-from valkeybench.analysis.search import Confidence, Goal
 from valkeybench.cli.consent import Consent
 from valkeybench.cli.consoles import show
 from valkeybench.cli.run import exit_code, load_scenario

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _LOAD_AXES = ("concurrency", "processes", "driver", "think", "rate", "rtt_ns")
 _MARKS = {True: "enough", False: "not enough", None: "not settled"}
+_FATES = {False: "wait", True: "fail"}
+"""What becomes of who finds none free, by whether the pool raises."""
 _TONES = {"enough": Tone.GOOD, "not enough": Tone.BAD}
 
 
@@ -240,33 +242,83 @@ def _rules(evidence: Evidence) -> Iterable[Block]:
                 Column(title="what it would cost", align=Align.LEFT, wraps=True),
             ),
             rows=tuple(
-                (Cell(rule["name"]), Cell(str(rule["max_connections"])), Cell(_cost(rule)))
+                (
+                    Cell(rule["name"]),
+                    Cell(str(rule["max_connections"])),
+                    Cell(_cost(rule, evidence)),
+                )
                 for rule in rules
             ),
         )
 
 
-def _cost(rule: Evidence) -> str:
+def _cost(rule: Evidence, evidence: Evidence) -> str:
+    """Say what following a rule costs: by a trial of that very size, if there was one."""
+    if not rule["extra"]:
+        return "nothing: it is the same"
     if rule["extra"] > 0:
-        return f"{format_count(rule['extra'])} connections that are never needed"
-    if rule["extra"] < 0:
-        return f"{_share(rule['waiting'])} of acquires would find none free"
-    return "nothing: it is the same"
+        return f"{plural(rule['extra'], 'connection')} that {_are(rule['extra'])} never needed"
+    raises = any(each.get("pool") == Pool.RAISING.value for each in evidence["walk"])
+    cost = f"{_share(rule['waiting'])} of acquires would find none free and {_FATES[raises]}"
+    size = rule["max_connections"]
+    tried = next((each for each in evidence["walk"] if each["max_connections"] == size), None)
+    if tried is None or not tried.get("failed"):
+        return cost
+    return f"{cost}; tried, {tried['failed']['said']}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _growth(evidence: Evidence, size: int) -> Iterable[Block]:
     grown = evidence.get("growth", [])
-    if grown:
-        yield Heading(text="If the load grows (estimated)")
-        pairs = [("now", str(size))]
-        pairs += [
-            (
-                f"{each['factor']:g} times",
-                str(each["max_connections"]) + ("" if each["trusted"] else " at least; measure it"),
-            )
-            for each in grown
-        ]
-        yield KeyValues(pairs=tuple(pairs))
+    rates = evidence["base"].get("throughput") or []
+    if not grown:
+        return
+    trusted = all(each["trusted"] for each in grown)
+    yield Heading(text="If the load grows")
+    yield Table(
+        columns=(
+            Column(title="load", align=Align.LEFT),
+            Column(title="commands"),
+            Column(title="connections"),
+            Column(title="", align=Align.LEFT),
+        ),
+        rows=(
+            (Cell("as now"), Cell(_middle(rates, format_rate)), Cell(str(size)), Cell("")),
+            *(
+                (
+                    Cell(f"{each['factor']:g} times"),
+                    Cell(_middle([each["factor"] * rate for rate in rates], format_rate)),
+                    Cell(str(each["max_connections"])),
+                    Cell("estimated" if each["trusted"] else "at least; measure it"),
+                )
+                for each in grown
+            ),
+        ),
+        notes=tuple(map(Note, _growth_words(evidence, size, trusted=trusted))),
+    )
+
+
+def _growth_words(evidence: Evidence, size: int, *, trusted: bool) -> Iterable[str]:
+    yield (
+        "So many times the commands in every process, by more handlers or by busier ones; none of"
+        " these was tried."
+    )
+    slo = ", ".join(evidence.get("slo", []))
+    yield (
+        f"Each adds to today's {size} what will be in use more than today, at 99.9 % of the"
+        " acquires; connections in use were counted in the runs of the base."
+    )
+    if evidence.get("slo"):
+        slo = ", ".join(evidence["slo"])
+        yield f"Whether {slo} is kept then was not looked at: search again with the larger load."
+    if not trusted:
+        yield (
+            "At least: with the client's CPU busier than 70 %, or more than twice the load, such"
+            " estimates were not found to hold."
+        )
 
 
 def _certificates(evidence: Evidence) -> Iterable[Block]:

@@ -25,7 +25,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.axis import Pick, parse_pick
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.wording import legible
-from valkeybench.units import parse_duration, parse_rate
+from valkeybench.units import compact_duration, parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,8 +90,31 @@ class Limit:
         return f"{self.term}" if self.over is None else f"{self.term} / {self.over}"
 
     def __str__(self) -> str:
-        """Write it as a person would."""
-        return f"{self.quantity} {self.op} {self.written(self.value)}"
+        """Write it as a person would, and exactly: reading it gives the same limit."""
+        return f"{self.quantity} {self.op} {self._exactly()}"
+
+    def _exactly(self) -> str:
+        """Write the value as values are written, or in full where that would round it."""
+        rounded = self.written(self.value)
+        if self._reads(rounded):
+            return rounded
+        if self.over is not None:
+            return f"{self.value!r}x"
+        if self.metric.phase is not None:
+            return compact_duration(round(self.value))
+        for digits in range(18):  # which per cent was meant, when a hundredth has no short form
+            if self._reads(percent := f"{100 * self.value:.{digits}f}%"):
+                return percent
+        return f"{self.value!r}"
+
+    def _reads(self, word: str) -> bool:
+        """Tell whether a word is read as this very value."""
+        try:
+            if self.over is not None:
+                return self.value == _ratio(self.term.metric, self.over.metric, word)
+            return (self.value, self.metric.is_share) == _value(word, self.metric)
+        except ValueError:
+            return False
 
     def written(self, value: float | None) -> str:
         """Write a value of what is limited with its unit."""
@@ -229,6 +252,7 @@ def _ratio(metric: Metric, by: Metric, word: str) -> float:
 
 def _value(word: str, metric: Metric) -> tuple[float, bool]:
     """Read a value in the unit of its metric; raises ValueError saying what is wrong."""
+    word = word.replace("\N{NARROW NO-BREAK SPACE}", "")  # as counts are written in reports
     if metric.phase is not None:
         return float(parse_duration(word)), False
     if metric.stat == THROUGHPUT:

@@ -9,9 +9,14 @@ from pydantic import Field, JsonValue, ValidationError
 from valkeybench.errors import ResultError
 from valkeybench.results.bounds import Count, Share  # noqa: TC001 - pydantic reads them at run time
 from valkeybench.results.runfile import Record
+from valkeybench.results.store import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_LARGEST = 1 << 24
+"""Bytes; a floor is less than a thousand."""
 
 
 class Floor(Record):
@@ -44,7 +49,11 @@ class NoiseFile(Record):
 def read_noise(path: Path) -> NoiseFile:
     """Read a noise file; one that is not there is empty. Raises ResultError."""
     try:
-        return NoiseFile.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise ResultError(f"{path} is too large to be a noise file")
+        return NoiseFile.model_validate_json(text)
     except FileNotFoundError:
         return NoiseFile(floors=[])
     except OSError as error:
@@ -58,9 +67,9 @@ def read_noise(path: Path) -> NoiseFile:
 
 
 def write_noise(noise: NoiseFile, path: Path) -> None:
-    """Write a noise file; raises ResultError."""
+    """Write a noise file as reports are written; raises ResultError or ScenarioError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(noise.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror or error}") from None
+    write_text(noise.model_dump_json(indent=1) + "\n", path, flag="--noise")

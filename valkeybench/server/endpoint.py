@@ -198,7 +198,8 @@ def _split(url: str) -> SplitResult:
         raise _refuse(
             "cannot be read as a URL", f"write valkey://user@host:port/db; {_ENCODE}"
         ) from None
-    if parts.scheme not in _TLS_BY_SCHEME or "://" not in url:
+    # `unix:x://:password@h` would be a path, password and all.
+    if parts.scheme not in _TLS_BY_SCHEME or not url[len(parts.scheme) :].startswith("://"):
         raise _refuse(
             "does not begin with a scheme known here",
             "begin with valkey://, valkeys://, redis://, rediss:// or unix://",
@@ -218,6 +219,11 @@ def _host(parts: SplitResult) -> str:
     host = _decoded(parts.hostname or "")
     if not host:
         raise _refuse("names no host", f"write valkey://host:port; {_ENCODE}")
+    if ":" in host and re.fullmatch(r"[^%]*(%[A-Za-z0-9._~-]+)?", host) is None:
+        raise _refuse(
+            "has a zone after % that is no name of a network interface",
+            "write it as in valkey://[fe80::1%25eth0]:6379",
+        )
     return host
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 from typing import TYPE_CHECKING
 
 from valkeybench.analysis.metric import THROUGHPUT, Metric, MetricError, parse_metric
@@ -25,7 +26,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.axis import Pick, parse_pick
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.wording import legible
-from valkeybench.units import compact_duration, parse_duration, parse_rate
+from valkeybench.units import DAY, compact_duration, parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,10 +103,11 @@ class Limit:
             return f"{self.value!r}x"
         if self.metric.phase is not None:
             return compact_duration(round(self.value))
-        for digits in range(18):  # which per cent was meant, when a hundredth has no short form
-            if self._reads(percent := f"{100 * self.value:.{digits}f}%"):
-                return percent
-        return f"{self.value!r}"
+        if not self.metric.is_share:
+            return f"{self.value!r}"
+        # Which per cent was meant is not always a hundred times its hundredth.
+        near = (self.value * 100, *(nextafter(self.value * 100, to) for to in (0, inf)))
+        return next(filter(self._reads, (f"{percent!r}%" for percent in near)))
 
     def _reads(self, word: str) -> bool:
         """Tell whether a word is read as this very value."""
@@ -254,12 +256,19 @@ def _value(word: str, metric: Metric) -> tuple[float, bool]:
     """Read a value in the unit of its metric; raises ValueError saying what is wrong."""
     word = word.replace("\N{NARROW NO-BREAK SPACE}", "")  # as counts are written in reports
     if metric.phase is not None:
-        return float(parse_duration(word)), False
+        return _duration(word), False
     if metric.stat == THROUGHPUT:
         return parse_rate(word), False
     if metric.is_count and word.endswith("%"):
         return _number(word[:-1]) / 100, True
     return _number(word), False
+
+
+def _duration(word: str) -> float:
+    nanoseconds = parse_duration(word)
+    if nanoseconds > DAY:
+        raise ValueError("no request lasts longer than a day")
+    return float(nanoseconds)
 
 
 def _number(word: str) -> float:

@@ -9,7 +9,7 @@ import redis
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.load.keyspace import open_client
-from valkeybench.scenario.commands import APART
+from valkeybench.scenario.commands import APART, is_known
 from valkeybench.scenario.template import parse_template, slot_conflict
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def check_commands(endpoint: Endpoint, scenario: Scenario, facts: ServerFacts) -
     client.set_response_callback("COMMAND", _as_it_is)
     try:
         problems += _problems(client, list(commands))
-    except redis.RedisError:  # not permitted, or no such command: then the load itself will tell
+    except redis.ResponseError:  # not permitted
+        problems += _unasked(commands)
+    except redis.RedisError:  # it has gone: then the load itself will tell
         pass
     finally:
         client.close()
@@ -67,6 +69,19 @@ def _problems(client: redis.Redis, commands: Sequence[Command]) -> list[Problem]
     return list(dict.fromkeys(found))
 
 
+def _unasked(commands: Iterable[Command]) -> list[Problem]:
+    """Refuse what we do not know ourselves: whose keys it names cannot be known."""
+    return [
+        Problem(
+            "commands",
+            f"which keys {command.name} names is not known, and the server may not be asked",
+            "permit COMMAND, or use another command",
+        )
+        for command in commands
+        if not is_known(command.name)
+    ]
+
+
 def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:
     """Say what the server has against a command, and what to do; empty when nothing."""
     name, count, arity = command.name, len(command.words), entry[_ARITY]
@@ -79,7 +94,11 @@ def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:
         least = "" if arity > 0 else "at least "
         words = f"{least}{abs(arity)} word" + ("s" if abs(arity) > 1 else "")
         return f"{name} takes {words}, its name among them, and has {count}", "see its reference"
-    if _key_words(entry, count) != command.key_words:
+    keys = _key_words(entry, count)
+    # By any name: a server may have given FLUSHALL another.
+    if "admin" in flags or ("write" in flags and not keys):
+        return f"{name} acts on the whole server, not on keys of our own", "leave it out"
+    if keys != command.key_words:
         return (
             f"{name} names keys in places that cannot be kept under our own prefix",
             "use a command whose first word, or every word, is a key",

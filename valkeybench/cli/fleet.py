@@ -93,7 +93,7 @@ def check_plan_page(page: Path) -> None:
         raise ScenarioError.one(
             "--page", f"a plan is no {page.suffix or 'such'} file", "end it in .html or .md"
         )
-    check_replaceable(page)
+    check_replaceable(page, flag="--page")
 
 
 def write_plan(plan: FleetPlan, sources: list[str], page: Path) -> None:
@@ -102,7 +102,7 @@ def write_plan(plan: FleetPlan, sources: list[str], page: Path) -> None:
         text = page_text(fleet_dossier(plan, sources=sources))
     else:
         text = markdown(fleet_document(plan, sources=sources))
-    write_text(text, page)
+    write_text(text, page, flag="--page")
     sys.stderr.write(f"written: {page}\n")
 
 

@@ -56,12 +56,17 @@ def check_commands(endpoint: Endpoint, scenario: Scenario, facts: ServerFacts) -
 
 def _problems(client: redis.Redis, commands: Sequence[Command]) -> list[Problem]:
     names = [command.name for command in commands]
-    entries = client.execute_command("COMMAND", "INFO", *names)
+    entries: object = client.execute_command("COMMAND", "INFO", *names)
+    if not isinstance(entries, list) or len(entries) != len(names):
+        return _unasked(commands)  # no answer to what was asked
     found = []
     for command, entry in zip(commands, entries, strict=True):
         if entry is None:
             remedy = _nearest(command.name, client.execute_command("COMMAND"))
             found.append(Problem("commands", f"the server has no command {command.name}", remedy))
+            continue
+        if not _is_entry(entry):
+            found += _unasked([command])
             continue
         reason, remedy = _misfit(command, entry)
         if reason:
@@ -80,6 +85,14 @@ def _unasked(commands: Iterable[Command]) -> list[Problem]:
         for command in commands
         if not is_known(command.name)
     ]
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell whether it is what COMMAND INFO says of a command, as every server since Redis 2.8."""
+    match entry:
+        case [_, int(), list() | set(), int(), int(), int(), *_]:
+            return True
+    return False
 
 
 def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:
@@ -115,7 +128,7 @@ def _key_words(entry: Sequence[Any], count: int) -> tuple[int, ...]:
 
 
 def _nearest(name: str, entries: Iterable[Sequence[Any]]) -> str:
-    known = [_text(entry[0]).upper() for entry in entries]
+    known = [_text(entry[0]).upper() for entry in entries if _is_entry(entry)]
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else "check its name, and the server's version"
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from valkeybench.scenario.wording import legible
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ def _flavour(info: Mapping[str, object]) -> Flavour | None:
 
 
 def _first(info: Mapping[str, object], *names: str) -> str | None:
-    return next((str(info[name]) for name in names if info.get(name)), None)
+    """Give the first of these that was told, fit to be shown: a server may say anything."""
+    return next((legible(str(info[name])) for name in names if info.get(name)), None)
 
 
 def _count(info: Mapping[str, object], name: str) -> int | None:

@@ -51,7 +51,7 @@ def test_a_link_is_refused_before_anything_is_measured(
     assert (place / name).is_symlink()
     assert there == theirs.exists()
     assert not there or "theirs" == theirs.read_text(encoding="utf-8")
-    assert {"kept.json", name} == set(os.listdir(place))
+    assert {"kept.json", name} == {each.name for each in place.iterdir()}
 
 
 def test_a_job_s_summary_that_nobody_reads_does_not_hang_the_gate(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def quantity(text: str) -> bool:
         assert 0 <= found < math.inf
         for show in (format_duration, format_bytes, format_rate, format_count, format_percent):
             legible(show(found))
-        if parse is parse_duration:
+        if parse is parse_duration and found < 10**30:  # no place takes a longer one
             assert found == parse_duration(compact_duration(int(found)))
         if parse is parse_size:
             assert len(str(found)) > 40 or found == parse_size(str(found))

@@ -6,19 +6,24 @@ Passwords, in the environment and in URLs, and private keys of both sides.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 
 from tests.cli.commandline import Ended, command, environment, kept_run, valkeybench
 from tests.server.processes import on_linux
 from tests.server.started import PASSWORD, make_papers, started
-from valkeybench.errors import ExitCode
+from valkeybench.errors import ExitCode, ScenarioError, ServerError
 from valkeybench.report.formats import Format
+from valkeybench.scenario.model import ServerSettings
+from valkeybench.server.session import open_watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,6 +179,65 @@ def test_a_connection_that_fails_does_not_say_the_password(tmp_path: Path, url: 
     assert [] == secrets_in(ended.out + ended.err)
 
 
+PLACES = (
+    "{scheme}://me:{word}@127.0.0.1:1/0",
+    "{scheme}://:{word}@127.0.0.1:1",
+    "{scheme}://{word}@127.0.0.1:1",
+    "{scheme}://me:{word}@[::1]:1/x",
+    "{scheme}://me:{word}@/no/such.sock",
+    "{scheme}://127.0.0.1:1/?password={word}",
+    "{scheme}://127.0.0.1:1/0#{word}",
+    "{scheme}://127.0.0.1:{word}",
+    "{scheme}:{word}@127.0.0.1:1",
+    "{scheme}:x://:{word}@127.0.0.1:1",
+)
+"""Where in a URL a password may stand, or be put by mistake."""
+SCHEMES = ("valkey", "valkeys", "redis", "REDISS", "unix", "http", "")
+
+
+def spellings(word: str) -> list[str]:
+    """Write a password as it may come to stand in a URL, rightly encoded or not."""
+    encoded = quote(word, safe="")
+    every = "".join(f"%{byte:02x}" for byte in word.encode())
+    return [word, encoded, encoded.lower(), every, every.upper(), quote(encoded, safe=""),
+            quote_plus(word), f"%zz{word}", f"%ff{encoded}", f"{word}@", f" {word}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_spelling_of_a_password_is_in_a_message(scheme: str, place: str) -> None:
+    """Of every scheme, wherever it stands: neither in what is said nor in a traceback of it."""
+    for word in (ENCODED, PASSWORD, f"{PASSWORD} +/"):
+        for spelling in spellings(word):
+            settings = ServerSettings(url=place.format(scheme=scheme, word=spelling))
+            with (
+                pytest.raises((ScenarioError, ServerError)) as caught,
+                open_watched(settings, maxclients_needed=1, tls=(False,)),
+            ):
+                pass
+            told = "".join(traceback.format_exception(caught.value))
+            shown_as = {word, spelling, unquote(spelling), quote(word, safe="")}
+            assert [] == secrets_in(told + repr(caught.value), *shown_as)
+
+
+def test_a_crash_does_not_show_the_password(tmp_path: Path) -> None:
+    """Killed by a signal that dumps every stack: what held it is not in the dump."""
+    crash = "import os, valkeybench.workflow as w; w.make_plan = lambda *_, **__: os.abort()\n"
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", f"{crash}{RUN_MAIN}", "run"],
+        cwd=tmp_path,
+        env=environment({"VALKEYBENCH_URL": f"valkey://me:{IN_URL}@h", **HIDDEN}),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert -signal.SIGABRT == done.returncode
+    assert "Fatal Python error: Aborted" in done.stderr
+    assert [] == secrets_in(done.stdout + done.stderr)
+
+
+RUN_MAIN = "from valkeybench.cli.app import main\nmain()\n"
+HIDDEN = {"VALKEYBENCH_PASSWORD": PASSWORD, "VALKEYBENCH_KEY_PASSWORD": PASSWORD}
 BUG = """\
 import valkeybench.workflow as workflow
 def make_plan(scenario, **_):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.load.fakes import Answer, fake_server, usual
+from tests.server.started import started
 from valkeybench.errors import ScenarioError
 from valkeybench.load.vetting import check_commands
 from valkeybench.measurement.reading import ServerFacts
@@ -116,14 +117,26 @@ def test_in_a_cluster_keys_must_share_a_slot(embedded: Endpoint) -> None:
     assert [] == problems(embedded, "MULTI INCR {{t}}:a ; INCR {{t}}:b", facts=facts)
 
 
-def test_a_server_that_does_not_let_us_ask_is_asked_by_the_load() -> None:
-    """Not permitted is no problem of the scenario's."""
+def test_a_command_nobody_knows_is_not_sent_where_the_server_may_not_be_asked() -> None:
+    """It might name keys of others; what we know ourselves is sent all the same."""
+    denied = Answer(reply=b"-NOPERM this user has no permissions to run the 'command' command\r\n")
 
-    def forbids(words: tuple[str, ...], number: int) -> Answer:
-        if words[0] == "COMMAND":
-            return Answer(reply=b"-NOPERM no permissions to run the 'command|info' command\r\n")
-        return usual(words, number)
+    def script(words: tuple[str, ...], number: int) -> Answer:
+        return denied if words[0] == "COMMAND" else usual(words, number)
 
-    with fake_server(forbids) as server:
-        assert [] == problems(server.endpoint, "GETT k")
+    with fake_server(script) as server:
+        (problem,) = problems(server.endpoint, "GET a", "PFADD h a", "EXPIRE a 1", "FT.SEARCH a b")
         assert 1 == server.count(lambda words: words[:2] == ("COMMAND", "INFO"))
+    assert (
+        "commands: which keys FT.SEARCH names is not known, and the server may not be asked; "
+        "permit COMMAND, or use another command"
+    ) == problem
+
+
+def test_a_command_by_another_name_is_what_it_was() -> None:
+    """A server may have renamed FLUSHALL; it acts on all keys still."""
+    with started("rename-command FLUSHALL WIPE") as endpoint:
+        found = problems(endpoint, "WIPE", "GET a")
+    assert [
+        "commands: WIPE acts on the whole server, not on keys of our own; leave it out"
+    ] == found

@@ -18,6 +18,7 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 from typing import TYPE_CHECKING
 
 from valkeybench.analysis.metric import THROUGHPUT, Metric, MetricError, parse_metric
@@ -25,7 +26,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario.axis import Pick, parse_pick
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.wording import legible
-from valkeybench.units import parse_duration, parse_rate
+from valkeybench.units import DAY, compact_duration, parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,8 +91,32 @@ class Limit:
         return f"{self.term}" if self.over is None else f"{self.term} / {self.over}"
 
     def __str__(self) -> str:
-        """Write it as a person would."""
-        return f"{self.quantity} {self.op} {self.written(self.value)}"
+        """Write it as a person would, and exactly: reading it gives the same limit."""
+        return f"{self.quantity} {self.op} {self._exactly()}"
+
+    def _exactly(self) -> str:
+        """Write the value as values are written, or in full where that would round it."""
+        rounded = self.written(self.value)
+        if self._reads(rounded):
+            return rounded
+        if self.over is not None:
+            return f"{self.value!r}x"
+        if self.metric.phase is not None:
+            return compact_duration(round(self.value))
+        if not self.metric.is_share:
+            return f"{self.value!r}"
+        # Which per cent was meant is not always a hundred times its hundredth.
+        near = (self.value * 100, *(nextafter(self.value * 100, to) for to in (0, inf)))
+        return next(filter(self._reads, (f"{percent!r}%" for percent in near)))
+
+    def _reads(self, word: str) -> bool:
+        """Tell whether a word is read as this very value."""
+        try:
+            if self.over is not None:
+                return self.value == _ratio(self.term.metric, self.over.metric, word)
+            return (self.value, self.metric.is_share) == _value(word, self.metric)
+        except ValueError:
+            return False
 
     def written(self, value: float | None) -> str:
         """Write a value of what is limited with its unit."""
@@ -229,8 +254,9 @@ def _ratio(metric: Metric, by: Metric, word: str) -> float:
 
 def _value(word: str, metric: Metric) -> tuple[float, bool]:
     """Read a value in the unit of its metric; raises ValueError saying what is wrong."""
+    word = word.replace("\N{NARROW NO-BREAK SPACE}", "")  # as counts are written in reports
     if metric.phase is not None:
-        return float(parse_duration(word)), False
+        return _duration(word), False
     if metric.stat == THROUGHPUT:
         return parse_rate(word), False
     if metric.is_count and word.endswith("%"):
@@ -238,6 +264,13 @@ def _value(word: str, metric: Metric) -> tuple[float, bool]:
             raise ValueError("it counts handlers, and a share is one of commands")
         return _number(word[:-1]) / 100, True
     return _number(word), False
+
+
+def _duration(word: str) -> float:
+    nanoseconds = parse_duration(word)
+    if nanoseconds > DAY:
+        raise ValueError("no request lasts longer than a day")
+    return float(nanoseconds)
 
 
 def _number(word: str) -> float:

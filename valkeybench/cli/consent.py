@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from valkeybench.cli.ending import is_terminal
+from valkeybench.cli.ending import harmless, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,8 @@ class Consent:
             return False
         with self._progress.aside():
             for problem in found:
-                typer.echo(f"{typer.style(problem.place, bold=True)}: {problem.reason}", err=True)
+                place = typer.style(harmless(problem.place), bold=True)
+                typer.echo(f"{place}: {harmless(problem.reason)}", err=True)
             try:
                 return typer.confirm("Load it all the same?", default=False, err=True)
             except typer.Abort:

@@ -47,8 +47,9 @@ def ending_well() -> Iterator[None]:
     except Exception as error:
         if os.environ.get(_TRACE):
             raise
+        said = harmless(f"{type(error).__name__}: {error}")
         typer.echo(
-            f"a bug of ours: {type(error).__name__}: {error}\n"
+            f"a bug of ours: {said}\n"
             f"  please report it; {_TRACE}=1 before the command shows where it happened",
             err=True,
         )
@@ -63,14 +64,22 @@ def say_error(error: ValkeybenchError) -> None:
             typer.echo(f"{count} problems:", err=True)
         indent = "  " if count > 1 else ""
         for problem in error.problems:
-            place = typer.style(problem.place, bold=True)
-            typer.echo(f"{indent}{place}: {problem.reason}", err=True)
+            place = typer.style(harmless(problem.place), bold=True)
+            typer.echo(f"{indent}{place}: {harmless(problem.reason)}", err=True)
             if problem.remedy:
-                typer.echo(f"{indent}  {problem.remedy}", err=True)
+                typer.echo(f"{indent}  {harmless(problem.remedy)}", err=True)
         return
-    typer.echo(f"{typer.style('error', fg='red', bold=True)}: {error.message}", err=True)
+    message = harmless(error.message)
+    typer.echo(f"{typer.style('error', fg='red', bold=True)}: {message}", err=True)
     if error.remedy:
-        typer.echo(f"  {error.remedy}", err=True)
+        typer.echo(f"  {harmless(error.remedy)}", err=True)
+
+
+def harmless(message: str) -> str:
+    """Spell out what would steer a terminal: servers and files are quoted in messages."""
+    from valkeybench.report.text import typeface  # noqa: PLC0415 - only for what went wrong
+
+    return "\n".join(map(typeface("utf-8").text, message.split("\n")))
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

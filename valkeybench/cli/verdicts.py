@@ -94,8 +94,11 @@ def _tell_job(
 def _append(path: Path, text: str) -> None:
     """Add to the job's own summary, where other steps write as well, what there is room for."""
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(fitting(text, room=LARGEST_SUMMARY - file.tell()))
+        # A pipe nobody reads would have us wait for ever: it is refused.
+        way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        with open(os.open(path, way, 0o644), "a", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+            room = LARGEST_SUMMARY - os.fstat(file.fileno()).st_size
+            file.write(fitting(text, room=room))
     except OSError as error:
         raise ResultError(
             f"the verdict could not be written to {path}: {error.strerror or error}"

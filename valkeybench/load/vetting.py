@@ -9,7 +9,7 @@ import redis
 
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.load.keyspace import open_client
-from valkeybench.scenario.commands import APART
+from valkeybench.scenario.commands import APART, is_known
 from valkeybench.scenario.template import parse_template, slot_conflict
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def check_commands(endpoint: Endpoint, scenario: Scenario, facts: ServerFacts) -
     client.set_response_callback("COMMAND", _as_it_is)
     try:
         problems += _problems(client, list(commands))
-    except redis.RedisError:  # not permitted, or no such command: then the load itself will tell
+    except redis.ResponseError:  # not permitted
+        problems += _unasked(commands)
+    except redis.RedisError:  # it has gone: then the load itself will tell
         pass
     finally:
         client.close()
@@ -54,17 +56,43 @@ def check_commands(endpoint: Endpoint, scenario: Scenario, facts: ServerFacts) -
 
 def _problems(client: redis.Redis, commands: Sequence[Command]) -> list[Problem]:
     names = [command.name for command in commands]
-    entries = client.execute_command("COMMAND", "INFO", *names)
+    entries: object = client.execute_command("COMMAND", "INFO", *names)
+    if not isinstance(entries, list) or len(entries) != len(names):
+        return _unasked(commands)  # no answer to what was asked
     found = []
     for command, entry in zip(commands, entries, strict=True):
         if entry is None:
             remedy = _nearest(command.name, client.execute_command("COMMAND"))
             found.append(Problem("commands", f"the server has no command {command.name}", remedy))
             continue
+        if not _is_entry(entry):
+            found += _unasked([command])
+            continue
         reason, remedy = _misfit(command, entry)
         if reason:
             found.append(Problem("commands", reason, remedy))
     return list(dict.fromkeys(found))
+
+
+def _unasked(commands: Iterable[Command]) -> list[Problem]:
+    """Refuse what we do not know ourselves: whose keys it names cannot be known."""
+    return [
+        Problem(
+            "commands",
+            f"which keys {command.name} names is not known, and the server may not be asked",
+            "permit COMMAND, or use another command",
+        )
+        for command in commands
+        if not is_known(command.name)
+    ]
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell whether it is what COMMAND INFO says of a command, as every server since Redis 2.8."""
+    match entry:
+        case [_, int(), list() | set(), int(), int(), int(), *_]:
+            return True
+    return False
 
 
 def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:
@@ -79,7 +107,11 @@ def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:
         least = "" if arity > 0 else "at least "
         words = f"{least}{abs(arity)} word" + ("s" if abs(arity) > 1 else "")
         return f"{name} takes {words}, its name among them, and has {count}", "see its reference"
-    if _key_words(entry, count) != command.key_words:
+    keys = _key_words(entry, count)
+    # By any name: a server may have given FLUSHALL another.
+    if "admin" in flags or ("write" in flags and not keys):
+        return f"{name} acts on the whole server, not on keys of our own", "leave it out"
+    if keys != command.key_words:
         return (
             f"{name} names keys in places that cannot be kept under our own prefix",
             "use a command whose first word, or every word, is a key",
@@ -96,7 +128,7 @@ def _key_words(entry: Sequence[Any], count: int) -> tuple[int, ...]:
 
 
 def _nearest(name: str, entries: Iterable[Sequence[Any]]) -> str:
-    known = [_text(entry[0]).upper() for entry in entries]
+    known = [_text(entry[0]).upper() for entry in entries if _is_entry(entry)]
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else "check its name, and the server's version"
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from valkeybench.scenario.wording import legible
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ SETTINGS = (
 
 
 _ERRORS = "errorstat_"
+MOST = 1 << 60
+"""No server has counted further: an exabyte, or 36 years of a core in nanoseconds. A run file
+holds numbers eight times as large."""
 
 
 def parse_info(text: str) -> dict[str, str]:
@@ -188,7 +192,8 @@ def _flavour(info: Mapping[str, object]) -> Flavour | None:
 
 
 def _first(info: Mapping[str, object], *names: str) -> str | None:
-    return next((str(info[name]) for name in names if info.get(name)), None)
+    """Give the first of these that was told, fit to be shown: a server may say anything."""
+    return next((legible(str(info[name])) for name in names if info.get(name)), None)
 
 
 def _count(info: Mapping[str, object], name: str) -> int | None:
@@ -199,13 +204,16 @@ def _count(info: Mapping[str, object], name: str) -> int | None:
 def _cpu_ns(info: Mapping[str, object], user: str, system: str) -> int | None:
     """Add two figures in seconds; the sum of which one is unknown is unknown."""
     seconds = [_number(info, user), _number(info, system)]
-    return None if None in seconds else sum(round(each * SECOND) for each in seconds if each)
+    if None in seconds:
+        return None
+    total = sum(round(each * SECOND) for each in seconds if each)
+    return total if total <= MOST else None
 
 
 def _number(info: Mapping[str, object], name: str) -> float | None:
-    """Read a field as a number; what cannot be read was not reported."""
+    """Read a field as a number; what cannot be read, or cannot be, was not reported."""
     try:
         number = float(str(info[name]))
     except (KeyError, ValueError):
         return None
-    return number if abs(number) < float("inf") else None
+    return number if 0 <= number <= MOST else None

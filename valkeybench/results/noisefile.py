@@ -9,10 +9,14 @@ from pydantic import Field, JsonValue, ValidationError
 from valkeybench.errors import ResultError
 from valkeybench.results.bounds import Count, Share  # noqa: TC001 - pydantic reads them at run time
 from valkeybench.results.runfile import Record
-from valkeybench.results.store import write_text
+from valkeybench.results.store import check_replaceable, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_LARGEST = 1 << 24
+"""Bytes; a floor is less than a thousand."""
 
 
 class Floor(Record):
@@ -45,7 +49,11 @@ class NoiseFile(Record):
 def read_noise(path: Path) -> NoiseFile:
     """Read a noise file; one that is not there is empty. Raises ResultError."""
     try:
-        return NoiseFile.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise ResultError(f"{path} is too large to be a noise file")
+        return NoiseFile.model_validate_json(text)
     except FileNotFoundError:
         return NoiseFile(floors=[])
     except OSError as error:
@@ -58,8 +66,14 @@ def read_noise(path: Path) -> NoiseFile:
         ) from None
 
 
+def check_noise(path: Path) -> None:
+    """Find out before anything is measured whether it can be kept; raises ScenarioError."""
+    if path.parent.exists():
+        check_replaceable(path, flag="--noise")
+
+
 def write_noise(noise: NoiseFile, path: Path) -> None:
-    """Write a noise file, and make its directory; raises ScenarioError or ResultError."""
+    """Write a noise file as reports are written; raises ResultError or ScenarioError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -177,9 +177,11 @@ def _replace(path: Path, text: str) -> None:
 def read_run(path: Path) -> RunFile:
     """Read a run file; raises ResultError saying what is wrong with it."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        # Not by its size, of which a device or a pipe has none.
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
             raise ResultError(f"{path} is too large to be a run file")
-        text = path.read_bytes()
         # Before it is read, as each value takes many times its length: between two is a comma.
         if text.count(b",") > MOST_VALUES:
             raise ResultError(

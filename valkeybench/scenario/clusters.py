@@ -54,4 +54,4 @@ def _names_db(url: str) -> bool:
     """Tell whether a URL names a database other than 0; one that cannot be read is not ours."""
     place, _, query = url.partition("://")[2].rpartition("@")[2].partition("?")
     named = place.partition("/")[2] or query.removeprefix("db=")
-    return named.isdecimal() and int(named) != 0
+    return named.isdecimal() and any(digit != "0" for digit in named)

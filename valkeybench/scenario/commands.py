@@ -66,6 +66,7 @@ NAMES_MANY_ITEMS = frozenset({"HMGET", "SMISMEMBER", "ZMSCORE"})
 _KEYLESS = {"PING", "ECHO", "TIME", "CLIENT", "INFO", "DBSIZE", "LOLWUT", "COMMAND"}
 _OF_CLIENT = {"ID", "INFO", "LIST", "GETNAME", "GETREDIR", "TRACKINGINFO"}
 """The subcommands of CLIENT that only look; others kill, pause or change connections."""
+_ONE_KEY = {"EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "PERSIST", "PFADD", "GETDEL"}
 _MANY_KEYS = {"MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"}
 _WAITS = {
     "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BZPOPMIN", "BZPOPMAX", "BLMPOP", "BZMPOP",
@@ -136,6 +137,11 @@ def _check_connection(name: str, words: list[str]) -> None:
             f"{name} needs one connection for several requests, and a shared pool gives any",
             "write a transaction in one: 'MULTI INCR a ; INCR b'; its EXEC is sent for you",
         )
+
+
+def is_known(name: str) -> bool:
+    """Tell whether we know of a command, without asking a server, which of its words are keys."""
+    return name in _KEYLESS | _ONE_KEY | _MANY_KEYS or name in READS or name in WRITES
 
 
 def key_words(name: str, words: int) -> tuple[int, ...]:

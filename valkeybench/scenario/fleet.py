@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _MOST = 1_000_000
 _LARGEST = 1 << 50
-_MOST_DIGITS = 20
+_SHARE = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?P<percent>%?)")
+"""Without an exponent: that of 1e9999999999 alone would take all memory there is."""
 
 
 class FleetPanel(StrEnum):
@@ -71,14 +73,11 @@ def _share(of: str, *, most: float = 1.0, none: bool = False) -> Kind:
     remedy = f"write it like 25%, {'' if none else 'more than '}0% to {100 * most:.0f}%"
 
     def convert(value: object) -> float:
-        text = str(value).strip()
-        try:
-            number = Fraction(text.removesuffix("%")) if len(text) < _MOST_DIGITS else None
-        except (ValueError, ZeroDivisionError):
-            number = None
-        if number is None:
+        found = _SHARE.fullmatch(str(value).strip())
+        if found is None:
             raise UnfitError(f"{shown(value)} is no {of}", remedy)
-        share = float(number / 100 if text.endswith("%") else number)
+        number = Fraction(found["number"])
+        share = float(number / 100 if found["percent"] else number)
         if not (0 if none else 1e-9) <= share <= most:
             raise UnfitError(f"{shown(value)} is no {of}", remedy)
         return share

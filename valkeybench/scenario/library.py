@@ -7,6 +7,9 @@ from pathlib import Path
 from valkeybench.errors import ScenarioError
 from valkeybench.scenario.wording import did_you_mean, legible
 
+_LARGEST = 1 << 20
+"""Bytes; the longest scenario that ships has a few thousand."""
+
 _PACKAGED = Path(__file__).parent / "seed"
 _IN_CHECKOUT = Path(__file__).parents[2] / "scenarios"
 
@@ -38,7 +41,11 @@ def find_scenario(word: str) -> Path:
 def read_text(path: Path) -> str:
     """Read a scenario file; raises ScenarioError when it is not text."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise ScenarioError.one(str(path), "too large for a scenario", "is it the right file?")
+        return text.decode()
     except UnicodeDecodeError:
         raise ScenarioError.one(str(path), "not text in UTF-8", "is it a scenario file?") from None
     except OSError as error:

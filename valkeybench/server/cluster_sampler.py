@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Self
 
 from valkeybench.errors import ServerError
-from valkeybench.measurement.reading import ClusterReading, ServerReading, parse_info
+from valkeybench.measurement.reading import MOST, ClusterReading, ServerReading, parse_info
 from valkeybench.server.sampler import ServerSampler, Watching
 from valkeybench.server.topology import SLOTS
 
@@ -91,7 +91,7 @@ def summed(each: list[ServerReading]) -> ClusterReading:
     for field in fields(ServerReading):
         if field.name not in _NOT_SUMMED:
             values = [getattr(reading, field.name) for reading in each]
-            sums[field.name] = None if None in values else sum(values)
+            sums[field.name] = None if None in values else min(sum(values), MOST)
     return ClusterReading(
         at_ns=time.perf_counter_ns(), nodes=tuple(each), errors=_errors(each), **sums
     )
@@ -103,4 +103,4 @@ def _errors(each: list[ServerReading]) -> tuple[tuple[str, int], ...] | None:
         if reading.errors is None:
             return None
         total.update(dict(reading.errors))
-    return tuple(sorted(total.items()))
+    return tuple(sorted((code, min(count, MOST)) for code, count in total.items()))

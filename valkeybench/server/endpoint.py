@@ -198,7 +198,8 @@ def _split(url: str) -> SplitResult:
         raise _refuse(
             "cannot be read as a URL", f"write valkey://user@host:port/db; {_ENCODE}"
         ) from None
-    if parts.scheme not in _TLS_BY_SCHEME or "://" not in url:
+    # `unix:x://:password@h` would be a path, password and all.
+    if parts.scheme not in _TLS_BY_SCHEME or not url[len(parts.scheme) :].startswith("://"):
         raise _refuse(
             "does not begin with a scheme known here",
             "begin with valkey://, valkeys://, redis://, rediss:// or unix://",
@@ -215,10 +216,25 @@ def _host(parts: SplitResult) -> str:
             "has more than one colon after the user",
             "write an IPv6 address in brackets: valkey://[::1]:6379",
         )
-    host = _decoded(parts.hostname or "")
-    if not host:
+    name, percent, zone = _decoded(parts.hostname or "").partition("%")
+    if not name:
         raise _refuse("names no host", f"write valkey://host:port; {_ENCODE}")
-    return host
+    is_zone = ":" in name and re.fullmatch(r"[A-Za-z0-9._~-]+", zone) is not None
+    if percent and not is_zone:
+        raise _refuse(
+            "has a % in its host, and no name of a network interface after it",
+            "write it as in valkey://[fe80::1%25eth0]:6379",
+        )
+    if not (_is_ipv6(name) if ":" in name else re.fullmatch(r"[^][/?#@\s]+", name)):
+        raise _refuse("names a host that cannot be one", f"write valkey://host:port; {_ENCODE}")
+    return f"{name.lower()}{percent}{zone}"
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        return bool(IPv6Address(name))
+    except ValueError:
+        return False
 
 
 def _port(parts: SplitResult) -> int:

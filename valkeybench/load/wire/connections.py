@@ -7,9 +7,10 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.wire.failure import ErrorReplyError
+from valkeybench.load.wire.failure import ErrorReplyError, WireError
 from valkeybench.load.wire.loop import READABLE, WRITABLE
 from valkeybench.load.wire.replies import MANY, NotYet, ReplyReader
+from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -80,8 +81,22 @@ class Connection:
         """Give the reply that begins with these bytes (None: nothing more has come).
 
         Raises ErrorReplyError when it is an error, ConnectionResetError when it ends too
-        early, and what the socket raises.
+        early, WireError when another one follows it, and what the socket raises.
         """
+        try:
+            reply = yield from self._read_one(data)
+        except ErrorReplyError:
+            self._see_no_more()
+            raise
+        self._see_no_more()
+        return reply
+
+    def _see_no_more(self) -> None:
+        """Raise WireError when there is another reply: the next command would take it for its."""
+        if self._reader is not None and self._reader.has_reply():
+            raise WireError(FailureKind.RESET, "the server answered more than it was asked")
+
+    def _read_one(self, data: bytes | None) -> Reading:
         self.watch()
         if self._reader is None:
             self._reader = ReplyReader()
@@ -108,9 +123,10 @@ class Connection:
         errors: list[ErrorReplyError] = []
         while len(replies) + len(errors) < count:
             try:
-                replies.append((yield from self.read_rest(None)))
+                replies.append((yield from self._read_one(None)))
             except ErrorReplyError as error:
                 errors.append(error)
+        self._see_no_more()
         last = replies[-1] if replies else None
         if isinstance(last, list):  # what a transaction gives holds the errors in it
             errors += (one for one in last if isinstance(one, ErrorReplyError))

@@ -7,6 +7,7 @@ is searched, copied or decoded.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import hiredis
@@ -17,11 +18,12 @@ from valkeybench.measurement.metrics import FailureKind
 if TYPE_CHECKING:
     Reply = bytes | int | float | bool | str | list[object] | dict[object, object] | None
 
-_END = b"\r\n"
-_BULK: Final = ord("$")
-_ONE_LINE: Final = frozenset(b"+:_#,(")
-_NULL_BULK: Final = b"$-1\r\n"
-
+_BULK: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
+_ONE_LINE: Final = re.compile(
+    rb"(?:\+[^\r\n]*|:(?:0|-?[1-9][0-9]{0,17})|,-?[0-9]{1,15}(?:\.[0-9]{1,15})?|#[tf]|_|\$-1)\r\n"
+)
+"""Replies of one line as servers write them. What looks like one and is not (`:1x`, `$+3`) is for
+hiredis to refuse, and nothing it refuses may pass here."""
 
 FEW: Final = 479
 """Bytes of a reply that Python has room for at once, and that most replies are less than: an
@@ -60,15 +62,16 @@ class Glance:
         return self._inspect(data)
 
     def _inspect(self, data: bytes) -> bool:
-        line = data.find(_END)
-        if data[0] == _BULK:
+        bulk = _BULK.match(data)
+        if bulk is not None:
             # $<length>\r\n<that many bytes>\r\n
-            rest = len(data) - line - 4
-            whole = line > 0 and (rest == int(data[1:line]) >= 0 or data == _NULL_BULK)
+            line = bulk.end()
+            whole = len(data) - line - 2 == int(bulk[1])
         else:
-            whole = 0 < line == len(data) - 2 and data[0] in _ONE_LINE
+            line = len(data)
+            whole = _ONE_LINE.fullmatch(data) is not None
         if whole:
-            self.head = slice(line + 2)
+            self.head = slice(line)
             self.length, self.first_line = len(data), data[self.head]
         return whole
 
@@ -95,11 +98,19 @@ class ReplyReader:
             reply = self._reader.gets()
             while isinstance(reply, hiredis.PushNotification):
                 reply = self._reader.gets()
-        except hiredis.ProtocolError as error:
+        # The second is what a map within a map's key comes to: Python has no such dictionary.
+        except (hiredis.ProtocolError, TypeError) as error:
             raise WireError(FailureKind.RESET, f"not RESP: {error}") from None
         if isinstance(reply, ErrorReplyError):
             raise reply
         return reply  # type: ignore[no-any-return]  # hiredis says Any
+
+    def has_reply(self) -> bool:
+        """Tell whether there is another reply, whole or broken; it is lost if there is."""
+        try:
+            return self.take() is not NOT_YET
+        except WireError:
+            return True
 
 
 class NotYet:

@@ -252,7 +252,7 @@ class Handler(Taker):
         try:
             connection = yield from opening
         except BaseException:
-            pool.give_up()
+            pool.lose()
             raise
         pool.admit(connection)
         return connection
@@ -278,7 +278,7 @@ class Handler(Taker):
             else:
                 connection.close()
                 if pool is not None:
-                    pool.give_up()
+                    pool.lose()
         done = clock()
         if self._window.opens <= done < self._window.closes and (code := reply_code(error)):
             self.notebook.codes.count(code)

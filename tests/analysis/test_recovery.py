@@ -74,6 +74,14 @@ def test_a_backlog_caught_up_hides_no_hole() -> None:
     assert abs(seen - 190 * MILLISECOND) <= INTERVAL
 
 
+def test_an_outage_that_sets_in_late_counts_from_the_disturbance() -> None:
+    """A hole after good intervals is one, though a backlog that is caught up makes up for it."""
+    rates = course((1150 * MILLISECOND, 1300 * MILLISECOND))
+    for index in range(26, 29):
+        rates[index] *= 2
+    assert 300 * MILLISECOND == found(rates, SECOND)
+
+
 def test_a_dip_shorter_than_an_interval_is_nothing_more() -> None:
     """No more than one interval is said."""
     assert 0 == found(course(), SECOND)

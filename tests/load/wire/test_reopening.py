@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.load.fakes import HANG_UP, fake_server, usual
 from tests.load.loads import drive_here, make_trial
 from tests.server.processes import wait_until
 from valkeybench.measurement.measurement import Measurement
+from valkeybench.measurement.metrics import Phase
 from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.model import Case, Distribution, Driver, Pool, ServerSettings, Think
 from valkeybench.server.session import open_servers
@@ -113,6 +115,24 @@ def test_attempts_in_vain_are_counted_and_made_again() -> None:
     assert ({"reset": 1}, {"reset": 3}) == (dict(seen.failures), dict(seen.reopening_failed))
     assert 1 == seen.reopened.size == seen.opened.connections
     assert 0 < seen.completed
+
+
+def test_what_is_lost_while_another_is_being_opened_is_opened_as_well() -> None:
+    """No command has to wait for it: it is there when the handler wants the next one."""
+
+    def script(words: Words, number: int) -> Answer:
+        if number in (0, 1) and words[0] == "GET":
+            return HANG_UP
+        answer = usual(words, number)
+        slow = number == 2 and words[0] == "HELLO"
+        return replace(answer, after_ns=300 * MILLISECOND) if slow else answer
+
+    with fake_server(script) as server:
+        case = keeps_full(0, max_connections=2)
+        seen = drive_here(make_trial(case, lasts_ns=SECOND), server.endpoint)
+    assert {"reset": 2} == dict(seen.failures)
+    assert 2 == seen.reopened.size == seen.opened.connections
+    assert Phase.CONNECT not in seen.histograms
 
 
 def test_what_is_open_again_adds_up_over_processes() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from valkeybench.analysis.finding import Code
 from valkeybench.analysis.metric import COUNTS, STATS, TOTALS
 from valkeybench.errors import ExitCode
 from valkeybench.measurement.metrics import PARTS, FailureKind, Phase
-from valkeybench.results import runfile
+from valkeybench.results.record import Record
+from valkeybench.results.runfile import RunFile, Summary
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ on them; each comes with what was seen and what to do. $codes.
 
 def metrics_page() -> str:
     """Say what every number of a measurement is, and in which unit."""
-    meanings = _fields_of(runfile.Summary)
+    meanings = _fields_of(Summary)
     totals = [name for name in TOTALS if name not in set(FailureKind)]
     units = {"throughput": "per second", "fairness": "0 to 1"} | dict.fromkeys(COUNTS, "count")
     return _METRICS.substitute(
@@ -218,7 +220,7 @@ FILE.hlog` writes them as a log.
 def result_file_page() -> str:
     """Describe the records of a run file, the outermost first."""
     parts = []
-    for record in _records(runfile.RunFile):
+    for record in _records(RunFile):
         rows = [
             (f"`{name}`", f"`{kind}`", said) for name, (kind, said) in _fields_of(record).items()
         ]
@@ -228,28 +230,28 @@ def result_file_page() -> str:
     return _RESULT_FILE.substitute(records="\n\n".join(parts))
 
 
-def _records(first: type[runfile.Record]) -> list[type[runfile.Record]]:
+def _records(first: type[Record]) -> list[type[Record]]:
     """Give a record and all that it holds, each once, in the order they are met."""
     found = [first]
     for record in found:
         words = " ".join(kind for kind, _ in _fields_of(record).values())
         for name in re.findall(r"\w+", words):
-            held = getattr(runfile, name, None)
-            if inspect.isclass(held) and issubclass(held, runfile.Record) and held not in found:
+            held = getattr(sys.modules[record.__module__], name, None)
+            if inspect.isclass(held) and issubclass(held, Record) and held not in found:
                 found.append(held)
     return found
 
 
-def _fields_of(record: type[runfile.Record]) -> dict[str, tuple[str, str]]:
+def _fields_of(record: type[Record]) -> dict[str, tuple[str, str]]:
     """Give the type and the docstring of every field, those it inherits first."""
     found: dict[str, tuple[str, str]] = {}
     for each in reversed(record.__mro__):
-        if issubclass(each, runfile.Record) and each is not runfile.Record:
+        if issubclass(each, Record) and each is not Record:
             found |= _own_fields(each)
     return found
 
 
-def _own_fields(record: type[runfile.Record]) -> dict[str, tuple[str, str]]:
+def _own_fields(record: type[Record]) -> dict[str, tuple[str, str]]:
     [tree] = ast.parse(inspect.getsource(record)).body
     assert isinstance(tree, ast.ClassDef)  # noqa: S101 - what the source of a class is
     found: dict[str, tuple[str, str]] = {}

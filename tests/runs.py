@@ -18,13 +18,12 @@ import numpy as np
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
+from valkeybench.results.placed import Place, Process, Worker
 from valkeybench.results.runfile import (
     CaseRecord,
     Client,
     Interval,
-    Place,
     Prewarm,
-    Process,
     Reading,
     Recommendation,
     RunFile,
@@ -33,7 +32,6 @@ from valkeybench.results.runfile import (
     Summary,
     Tool,
     Trial,
-    Worker,
 )
 from valkeybench.results.summary import phase_summaries, phase_summary, summarise
 from valkeybench.scenario.model import Case, Distribution, Pool, Scenario, Think, plain

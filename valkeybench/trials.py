@@ -14,6 +14,7 @@ from valkeybench.analysis.failed import failure_notes
 from valkeybench.analysis.health import health
 from valkeybench.analysis.idling import idle_notes
 from valkeybench.analysis.notes import run_notes
+from valkeybench.analysis.recovery import with_recovery
 from valkeybench.errors import LoadError, ServerError, ValkeybenchError
 from valkeybench.load.caution import cautions, check_consent, nobody
 from valkeybench.load.keyspace import own_keyspace
@@ -25,6 +26,7 @@ from valkeybench.measurement.watch import ServerWatch
 from valkeybench.results.book import Book
 from valkeybench.results.environment import read_environment
 from valkeybench.results.store import write_run
+from valkeybench.server.disturber import Disturber
 from valkeybench.server.doorstep import read_doorstep
 from valkeybench.server.neighbours import neighbours
 from valkeybench.server.probe import connection_costs
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
-    from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
+    from valkeybench.server.watching import Watching
 
 _SAMPLE_EVERY_NS = 250 * MILLISECOND
 
@@ -93,7 +95,7 @@ class Stand:
     def finished(self, status: Status, recommendations: Sequence[Recommendation] = ()) -> RunFile:
         """Give the whole run with what limits its numbers, once nothing stands any more."""
         cases = self.book.cases()
-        return self.book.run_file(
+        run = self.book.run_file(
             status,
             warnings=[
                 *self._notes(),
@@ -104,6 +106,7 @@ class Stand:
             ],
             recommendations=recommendations,
         )
+        return run.model_copy(update={"cases": with_recovery(run.cases)})
 
     def _notes(self) -> list[RunWarning]:
         """Say what the run could not see, do, or keep to itself."""
@@ -174,7 +177,7 @@ def run_trials(
             endpoint = bench.serving.endpoint(tls=trial.case.tls)
             lost_before, lost_now = lost_now, False
             try:
-                seen, watch, placing = _run_trial(trial, endpoint, bench.sampler, bench.where)
+                seen, watch, placing = _run_trial(trial, endpoint, bench)
             except LoadError as error:
                 book.lose(trial, error)
                 lost, lost_now = lost or error, True
@@ -188,6 +191,9 @@ def run_trials(
             watcher.trial_done(trial, record)
             if watch.lost:
                 return "failed", gone(bench.serving.endpoint(), bench.sampler)
+            if not watch.is_one_life:
+                # The next trial's reads shall find what this one's did.
+                stand.keyspace.restore()
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:
@@ -196,15 +202,19 @@ def run_trials(
 
 
 def _run_trial(
-    trial: Trial, endpoint: Endpoint, sampler: Watching, where: Place
+    trial: Trial, endpoint: Endpoint, bench: Bench
 ) -> tuple[Measurement, ServerWatch, Placing]:
     """Run one trial between readings of the server."""
+    sampler = bench.sampler
+    disturber = Disturber(trial.case.disturb, bench.serving.control, sampler)
     before, connections_before = sampler.read(), sampler.own_connections
     doorstep = read_doorstep(endpoint)
-    with where.standing_by(trial, endpoint) as load:
+    with bench.where.standing_by(trial, endpoint) as load:
         ready = sampler.read()
-        with sampler.watch(_SAMPLE_EVERY_NS) as watching:
-            seen = load.run()
+        with sampler.watch(
+            _SAMPLE_EVERY_NS, through_gaps=trial.case.disturb is not None
+        ) as watching:
+            seen = load.run(disturber.during)
     after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
     watch = ServerWatch(
         before=before,
@@ -217,5 +227,6 @@ def _run_trial(
         lost=watching.lost or after is None,
         listen_overflows=turned_away.listen_overflows,
         listen_drops=turned_away.listen_drops,
+        disturbed=disturber.done,
     )
     return seen, watch, load.placing

@@ -11,8 +11,10 @@ from valkeybench.analysis.finding import Code
 from valkeybench.analysis.health import health
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.errors import ResultError
-from valkeybench.results.runfile import Worker
+from valkeybench.results.placed import Worker
+from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.model import Driver
+from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from valkeybench.results.runfile import CaseRecord, RunWarning
@@ -39,6 +41,10 @@ TROUBLED: dict[Code, tuple[dict[str, Any], str]] = {
     Code.BEHIND_SCHEDULE: (
         {"rate": 900.0, "dropped": 80, "duration_ms": 6000},
         "240 were due and never sent",
+    ),
+    Code.DISTURBED: (
+        {"disturb": Disturbance(Deed.STALL, SECOND)},
+        "disturbed on purpose (stall 1s)",
     ),
     Code.UNEVEN_START: (
         {"place": place_record(began_ms=[-400, 40])},

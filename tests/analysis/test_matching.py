@@ -10,7 +10,9 @@ from tests.runs import case_record, run_file
 from valkeybench.analysis.agreement import differences, refuse_different
 from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.errors import ExitCode, ResultError
+from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.model import ServerSettings, plain
+from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from valkeybench.results.runfile import RunFile
@@ -30,6 +32,19 @@ def test_an_axis_only_one_run_knows_does_not_part_them() -> None:
     """A file of an older version has fewer axes."""
     older = TEN.model_copy(update={"axes": {k: v for k, v in TEN.axes.items() if k != "keys"}})
     assert 1 == len(match_runs([older], [TEN]).pairs)
+
+
+def test_a_disturbed_case_stands_against_its_like_only() -> None:
+    """A file from before there was the lever, which tells nothing of it, was not disturbed."""
+    stalled = case_record("blocking", 10, disturb=Disturbance(Deed.STALL, SECOND))
+    older = TEN.model_copy(update={"axes": {k: v for k, v in TEN.axes.items() if k != "disturb"}})
+    for peaceful in (TEN, older):
+        for by in ((), ("pool",)):
+            with pytest.raises(ResultError, match="disturb is None and stall 1s"):
+                match_runs([peaceful], [stalled], by=by)
+    assert 1 == len(match_runs([stalled], [stalled]).pairs)
+    assert 1 == len(match_runs([older], [TEN]).pairs)
+    assert 1 == len(match_within([TEN, stalled], by=["disturb"]).pairs)
 
 
 def test_runs_without_a_common_case_say_by_what_they_miss() -> None:

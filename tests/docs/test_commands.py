@@ -39,9 +39,12 @@ NOT_DRIVEN = {
     "--cluster": "starts three servers; tests/cli/test_cluster.py has one such",
     "--pipeline": "tests/load/test_batches.py drives batches",
     "--processes": "tests/load/test_places.py drives several",
+    "--disturb": "needs a window of more than a second; tests/cli/test_recovery.py has one",
+    "pool-recovery": "the same",
+    "connect-storm": "the same",
     "--askpass": "asks at a terminal; tests/cli/test_askpass.py has one",
 }
-"""Flags whose commands stop where they would reach for a server, and why."""
+"""Flags, and scenarios, whose commands stop where they would reach for a server, and why."""
 
 _VERDICTS = (ExitCode.DONE, ExitCode.GATE_FAIL, ExitCode.GATE_INCONCLUSIVE)
 _DOORS = ("open_place", "open_servers", "open_watched", "other_interpreter")

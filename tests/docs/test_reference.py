@@ -12,7 +12,8 @@ from tests.docs.shown import pages as written_pages
 from tests.server.processes import ROOT
 from valkeybench.analysis.metric import parse_metric
 from valkeybench.errors import ExitCode
-from valkeybench.results import runfile
+from valkeybench.results import placed, recovered, runfile
+from valkeybench.results.record import Record
 from valkeybench.scenario.fields import FIELDS
 
 if TYPE_CHECKING:
@@ -39,11 +40,10 @@ def test_nothing_is_missing_from_the_reference() -> None:
     codes = re.findall(r"^\| (\d+) \|", MADE["exit-codes.md"], re.MULTILINE)
     assert [str(int(code)) for code in ExitCode] == codes
     records = {
-        name
-        for name, each in vars(runfile).items()
-        if isinstance(each, type)
-        and issubclass(each, runfile.Record)
-        and each is not runfile.Record
+        each.__name__
+        for module in (runfile, placed, recovered)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Record) and each is not Record
     }
     headings = set(re.findall(r"^## (\w+)$", MADE["result-file.md"], re.MULTILINE))
     assert records == headings - {"Histograms"}

@@ -51,6 +51,21 @@ def test_every_type_is_there_and_gone_afterwards(embedded: Endpoint, server: Any
     }
 
 
+def test_what_a_server_has_lost_is_written_again(embedded: Endpoint, server: AnyClient) -> None:
+    """All of it, as it was; and nobody holds a connection for that meanwhile."""
+    with own_keyspace(embedded, scenario(*TYPES.values()), prefix=PREFIX) as keyspace:
+        before = len(server.client_list())
+        server.flushall()
+        keyspace.restore()
+        assert 60 == server.dbsize()
+        assert ["x" * 20] * 10 == server.lrange(f"{PREFIX}list:3", 0, -1)
+        assert 1 == before == len(server.client_list())
+    assert 0 == server.dbsize()
+    with own_keyspace(embedded, scenario("PING", data_set=False), prefix=PREFIX) as keyspace:
+        keyspace.restore()
+        assert 0 == server.dbsize()
+
+
 def test_values_have_the_size_asked_for(embedded: Endpoint, server: AnyClient) -> None:
     """In every type: values of strings, fields, entries and members alike."""
     with own_keyspace(embedded, scenario(*TYPES.values()), prefix=PREFIX):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.measurement.measurements import INTERVAL_NS, differences, serieses
+from valkeybench.measurement.metrics import FailureKind
 from valkeybench.measurement.series import COARSE, Series, coarse_quantile, interval_for
 from valkeybench.units import HOUR, MILLISECOND, SECOND
 
@@ -24,6 +25,29 @@ def test_intervals_cover_the_window(duration_ns: int) -> None:
     assert 0 == series.interval_ns % (100 * MILLISECOND)
     assert (series.length - 1) * series.interval_ns < duration_ns
     assert duration_ns <= series.length * series.interval_ns
+
+
+@given(st.integers(1, 24 * HOUR))
+@settings(deadline=None)
+def test_fine_intervals_are_half_as_long(duration_ns: int) -> None:
+    """Whole twentieths of a second, two hundred at most: what an instant is read from."""
+    series = Series.blank(duration_ns, fine=True)
+
+    assert 1 <= series.length <= 200
+    assert 0 == series.interval_ns % (50 * MILLISECOND)
+    assert duration_ns <= series.length * series.interval_ns
+    assert series.interval_ns <= max(interval_for(duration_ns), 50 * MILLISECOND)
+
+
+def test_failures_are_counted_by_kind_and_interval() -> None:
+    """Their sums are the failed; kinds without any are not named."""
+    series = Series.of_length(2, INTERVAL_NS)
+    kinds = list(FailureKind)
+    series.failures[1, kinds.index(FailureKind.RESET)] = 3
+    series.failures[1, kinds.index(FailureKind.TLS)] = 1
+
+    assert [0, 4] == series.failed.tolist()
+    assert ({}, {"reset": 3, "tls": 1}) == (series.failures_in(0), series.failures_in(1))
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.runs import case_record, place_record
 from valkeybench.report.processes import processes_block
-from valkeybench.results.runfile import CaseRecord, Worker
+from valkeybench.results.placed import Worker
+
+if TYPE_CHECKING:
+    from valkeybench.results.runfile import CaseRecord
 
 
 def cells(case: CaseRecord) -> dict[str, str]:

@@ -211,7 +211,7 @@ def test_intervals_are_written_out() -> None:
     """One record for each, unknown where nothing was seen."""
     series = Series.of_length(2, 200 * MILLISECOND)
     series.completed[:] = [10, 0]
-    series.failed[:] = [1, 0]
+    series.failures[0, 0] = 1
     series.acquires[:] = [4, 0]
     series.in_use_sum[:] = [6, 0]
     series.in_use_max[:] = [3, 0]

@@ -185,3 +185,68 @@ def test_a_program_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     guarded.tell(b"port 1\n\n")
     assert guarded.hear().startswith(b"failed [Errno 2] No such file")
     guarded.ended()
+
+
+def test_told_to_it_kills_the_server_and_starts_it_anew(tmp_path: Path) -> None:
+    """The same command with the same configuration in the same directory, as another process."""
+    guarded = Guarded(tmp_path, f"cat >> {tmp_path}/read; {IDLE}")
+    first = guarded.started()
+
+    def read() -> str:
+        path = tmp_path / "read"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    wait_until(lambda: "port 1\n" == read())
+    guarded.tell(b"kill\n")
+    assert b"killed\n" == guarded.hear()
+    assert not is_running(first)
+    [home] = guarded.home.iterdir()
+
+    guarded.tell(b"start\n")
+    word, pid, directory = guarded.hear().split()
+    assert (b"started", str(home).encode()) == (word, directory)
+    assert first != int(pid)
+    assert is_running(int(pid))
+    wait_until(lambda: "port 1\nport 1\n" == read())
+    guarded.tell(b"\n")
+    assert guarded.ended().startswith(b"stopped\n")
+    assert not is_running(int(pid))
+
+
+def test_a_guardian_whose_server_is_away_goes_as_well(tmp_path: Path) -> None:
+    """The end of its input between a kill and a start leaves nothing behind, and starts nothing."""
+    guarded = Guarded(tmp_path, IDLE)
+    guarded.started()
+    guarded.tell(b"kill\n")
+    assert b"killed\n" == guarded.hear()
+    guarded.hang_up()
+    assert guarded.ended().startswith(b"stopped\n")
+
+
+def test_told_to_it_stops_the_server_where_it_is_and_lets_it_go_on(tmp_path: Path) -> None:
+    """Its state says so; and a guardian that goes meanwhile leaves no stopped process behind."""
+    guarded = Guarded(tmp_path, IDLE)
+    pid = guarded.started()
+    guarded.tell(b"pause\n")
+    assert b"paused\n" == guarded.hear()
+    wait_until(lambda: "T" == state_of(pid))
+    guarded.tell(b"resume\n")
+    assert b"resumed\n" == guarded.hear()
+    wait_until(lambda: "T" != state_of(pid))
+
+    guarded.tell(b"pause\n")
+    assert b"paused\n" == guarded.hear()
+    guarded.hang_up()
+    assert guarded.ended().startswith(b"stopped\n")
+    assert not is_running(pid)
+
+
+def state_of(pid: int) -> str:
+    """Give the state of a process as ps has it; T is stopped."""
+    listed = subprocess.run(
+        ["ps", "-o", "state=", "-p", str(pid)],  # noqa: S607 - whichever there is
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return listed.stdout.strip()[:1]

@@ -127,6 +127,11 @@ class SeenCase:
         return any(trial.server is not None and trial.server.lost for trial in self.trials)
 
     @property
+    def is_disturbed(self) -> bool:
+        """Tell whether something was done to the server on purpose in its trials."""
+        return self.record.axes.get("disturb") is not None
+
+    @property
     def censored(self) -> float:
         """Give the share of response times that are only known to be longer than recorded."""
         begun = self.summary.completed + self.summary.unfinished
@@ -262,6 +267,11 @@ class SeenCase:
 def seen(records: Sequence[CaseRecord]) -> list[SeenCase]:
     """Take the cases of which something was seen."""
     return [SeenCase(record, record.summary) for record in records if record.summary is not None]
+
+
+def undisturbed(records: Sequence[CaseRecord]) -> list[SeenCase]:
+    """Take the cases whose figures are those of a server that was let be."""
+    return [case for case in seen(records) if not case.is_disturbed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Code(StrEnum):
     """What can be wrong, most important first. Stable: scripts match on them."""
 
     SERVER_LOST = "server_lost"
+    DISTURBED = "disturbed"
     FAILURES = "failures"
     REJECTED_CONNECTIONS = "rejected_connections"
     ABANDONED = "abandoned"

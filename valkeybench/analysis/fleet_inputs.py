@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.analysis.cases import SeenCase, seen
+from valkeybench.analysis.cases import SeenCase, undisturbed
 from valkeybench.analysis.quantity import Quantity, Unit
 from valkeybench.analysis.ways import Way, grown, is_relayed, read_way, server_of
 from valkeybench.errors import ResultError, ScenarioError
@@ -144,7 +144,7 @@ def read_inputs(fleet: Fleet, run: RunFile, storm: RunFile | None) -> Inputs:
 
 def _choose(fleet: Fleet, run: RunFile) -> tuple[SeenCase | None, Recommendation | None]:
     """Choose the case to read, and what the run recommends for its load."""
-    cases = {case.id: case for case in seen(run.cases)}
+    cases = {case.id: case for case in undisturbed(run.cases)}
     if fleet.case is not None and fleet.case not in cases:
         reason = f"the run holds no case {legible(fleet.case)}"
         raise ScenarioError.one("--case", reason, did_you_mean(fleet.case, cases))
@@ -329,7 +329,7 @@ def _busiest(run: RunFile, case: SeenCase | None, *, tls: bool) -> SeenCase | No
     """Find the case with a pool in which the server was busiest: what a command costs it there."""
     pooled = [
         each
-        for each in seen(run.cases)
+        for each in undisturbed(run.cases)
         if each.pool.is_pooled and bool(each.record.axes.get("tls")) == tls and each.server_cpu
     ]
     # What a command costs without TLS says nothing of one with it.

@@ -11,6 +11,7 @@ from valkeybench.analysis.delivery import behind_schedule
 from valkeybench.analysis.event_loop import loop_late
 from valkeybench.analysis.finding import Code, Finding, Look
 from valkeybench.analysis.placing import crowded, process_saturated, uneven_start
+from valkeybench.analysis.recovery import recovery
 from valkeybench.analysis.remedies import (
     less_client_cpu,
     mend_failures,
@@ -55,13 +56,25 @@ def health(cases: Sequence[CaseRecord], limits: Thresholds | None = None) -> lis
         RunWarning(code=code, message=finding.message, remedy=finding.remedy, case=case.id)
         for code, check in _checks().items()
         for case in run
-        if (finding := check(Look(case, run, limits))) is not None
+        if not (case.is_disturbed and code in _OF_A_DISTURBANCE)
+        and (finding := check(Look(case, run, limits))) is not None
     ]
+
+
+_OF_A_DISTURBANCE = frozenset(
+    {
+        *(Code.REJECTED_CONNECTIONS, Code.STARVED, Code.UNFINISHED, Code.SERVER_SATURATED),
+        *(Code.BEHIND_SCHEDULE, Code.NO_THINK, Code.POOL_BOUND, Code.REPEATS_DISAGREE),
+        *(Code.UNSTEADY, Code.FEW_SAMPLES, Code.RETRIES, Code.CONNECTIONS_DISAGREE),
+    }
+)
+"""What a server that is disturbed on purpose brings about, or what nobody reads off such a run."""
 
 
 def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
     checks = {
         Code.SERVER_LOST: server_lost,
+        Code.DISTURBED: disturbed,
         Code.FAILURES: failures,
         Code.REJECTED_CONNECTIONS: rejected_connections,
         Code.ABANDONED: abandoned,
@@ -87,8 +100,22 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
     return {code: checks[code] for code in Code}
 
 
+def disturbed(look: Look) -> Finding | None:
+    """Find that the server was disturbed on purpose."""
+    if not look.case.is_disturbed:
+        return None
+    what = look.case.record.axes["disturb"]
+    return Finding(
+        f"the server was disturbed on purpose ({what}): throughput, failures and percentiles of the"
+        " whole window mix what was before, meanwhile and after; read under Recovery what it took",
+        "measure without --disturb to see the load itself",
+    )
+
+
 def failures(look: Look) -> Finding | None:
-    """Find failed commands, by kind."""
+    """Find failed commands, by kind; of a disturbed case, those before the disturbance."""
+    if look.case.is_disturbed:
+        return _failed_before(look)
     summary = look.case.summary
     kinds = {kind: count for kind, count in summary.failures.items() if count}
     if not kinds:
@@ -104,6 +131,18 @@ def failures(look: Look) -> Finding | None:
         f" ({_small_percent(failed / max(summary.attempted, 1))}) failed: {listed};"
         f" {meaning}",
         mend_failures(most_first),
+    )
+
+
+def _failed_before(look: Look) -> Finding | None:
+    found = recovery(look.case.record)
+    failed = 0 if found is None else sum(trial.failed_before for trial in found.trials)
+    if not failed:
+        return None
+    return Finding(
+        f"{plural(failed, 'command')} failed before the server was disturbed: what is usual was not"
+        " well, and the failures after it are not all of its doing",
+        "see what fails without --disturb",
     )
 
 

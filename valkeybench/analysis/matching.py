@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Axes = Mapping[str, object]
 
 
+_NONE_IS_NOT = frozenset({"disturb"})
+"""Axes of which none is a value like any other: that nothing was done. So is not to know them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """Two cases side by side."""
@@ -103,9 +107,10 @@ def agree(one: Axes, other: Axes, by: Collection[str]) -> bool:
     With `by`, what means nothing for one of them (a pool's size, without a pool) does not set
     them apart: it follows from an axis that was named.
     """
-    return all(
+    known = one.keys() & other.keys()
+    return all(one.get(name) == other.get(name) for name in _NONE_IS_NOT - set(by)) and all(
         one[name] == other[name] or (by and None in (one[name], other[name]))
-        for name in (one.keys() & other.keys()) - set(by)
+        for name in known - set(by) - _NONE_IS_NOT
     )
 
 
@@ -126,7 +131,7 @@ def _nothing_matches(base: Sequence[CaseRecord], new: Sequence[CaseRecord]) -> R
 
 def _apart(one: Axes, other: Axes) -> list[tuple[str, object, object]]:
     return [
-        (name, one[name], other[name])
-        for name in sorted(one.keys() & other.keys())
-        if one[name] != other[name]
+        (name, one.get(name), other.get(name))
+        for name in sorted((one.keys() & other.keys()) | _NONE_IS_NOT)
+        if one.get(name) != other.get(name)
     ]

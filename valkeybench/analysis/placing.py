@@ -11,7 +11,8 @@ from valkeybench.units import format_count, format_duration, format_percent
 if TYPE_CHECKING:
     from valkeybench.analysis.cases import SeenCase
     from valkeybench.analysis.finding import Look
-    from valkeybench.results.runfile import Place, Process, Trial
+    from valkeybench.results.placed import Place, Process
+    from valkeybench.results.runfile import Trial
 
 
 def process_saturated(look: Look) -> Finding | None:

@@ -103,7 +103,7 @@ def _grown(case: SeenCase, counter: str) -> int:
 
 
 def _grown_in(trial: Trial, counter: str) -> int:
-    if trial.server is None:
+    if trial.server is None or trial.server.restarted:
         return 0
     before, after = (getattr(r, counter) for r in (trial.server.before, trial.server.after))
     return max((after or 0) - before, 0) if before is not None else 0

@@ -23,11 +23,11 @@ from valkeybench.analysis.health import (
     repeats_disagree,
     starved,
 )
-from valkeybench.analysis.poolless import without_library_pool
 from valkeybench.analysis.queueing import smallest_erlang_pool, smallest_pool
 from valkeybench.analysis.remedies import more_repeats
 from valkeybench.analysis.server_health import server_lost, server_saturated
 from valkeybench.analysis.thresholds import Thresholds
+from valkeybench.analysis.unsizable import unsizable
 from valkeybench.measurement.metrics import Phase
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
@@ -52,17 +52,18 @@ def recommend(
 
     One recommendation for all cases that differ in nothing but the pool. Sizes are for one
     process, at least 1 and at most its handlers; headroom is shown, not added. They are sizes
-    of a client library's pool: what has none stands beside those that have, and is told why
-    only when it stands alone. Raises ResultError when a case's axes make no sense.
+    of a client library's pool, by a server that is let be: what has none stands beside those that
+    have, and is told why only when it stands alone. Raises ResultError when a case's axes make no
+    sense.
     """
     limits = limits or Thresholds()
     found = groups(seen(cases))
-    with_pools = [group for group in found if without_library_pool(group) is None]
-    return [_recommend(group, limits) for group in with_pools or found]
+    sizable = [group for group in found if unsizable(group) is None]
+    return [_recommend(group, limits) for group in sizable or found]
 
 
 def _recommend(group: Group, limits: Thresholds) -> Recommendation:
-    without = without_library_pool(group)
+    without = unsizable(group)
     if without is not None:
         cause, nothing = without
         return _no_size(group, nothing, {"causes": [cause]})

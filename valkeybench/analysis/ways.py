@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.analysis.cases import SeenCase, seen
+from valkeybench.analysis.cases import SeenCase, undisturbed
 from valkeybench.analysis.quantity import Quantity, Unit, reckon
 from valkeybench.scenario.model import Driver
 from valkeybench.units import SECOND, format_duration, plural
@@ -96,7 +96,7 @@ def _openings(run: RunFile, *, tls: bool) -> Iterator[_Opening]:
     """Find the cases without a pool, by what the server itself counted and spent."""
     if tls and is_relayed(run):
         return
-    for case in seen(run.cases):
+    for case in undisturbed(run.cases):
         if case.pool.is_pooled or bool(case.record.axes.get("tls")) != tls or case.server_lost:
             continue
         cpu_ns = counted = 0

@@ -96,7 +96,7 @@ def make_recorder(case: Case, window: Window, common: object | None, *, pools: i
 
     Of a cluster it is one of the nodes' pools, and `pools` says how many there are.
     """
-    arrivals_open = case.rate is not None
+    arrivals_open, fine = case.rate is not None, case.disturb is not None
     if not case.pool.is_pooled:
         from_outside = case.pool is Pool.MULTIPLEXED
         return Recorder(
@@ -105,6 +105,7 @@ def make_recorder(case: Case, window: Window, common: object | None, *, pools: i
             arrivals_open=arrivals_open,
             from_outside=from_outside,
             pools=pools,
+            fine=fine,
         )
     pool = cast("WatchedPool", common)
     return Recorder(
@@ -113,6 +114,7 @@ def make_recorder(case: Case, window: Window, common: object | None, *, pools: i
         in_use=pool.in_use,
         arrivals_open=arrivals_open,
         pools=pools,
+        fine=fine,
     )
 
 

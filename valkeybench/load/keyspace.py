@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from valkeybench.plan.footprint import data_seed, key_beginnings
 from valkeybench.scenario.model import Case, Handshake, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
@@ -47,6 +48,8 @@ class Keyspace:
     loaded: Loaded = field(default_factory=Loaded)
     left_behind: str = ""
     """Why keys could not be removed; empty when they were."""
+    restore: Callable[[], object] = lambda: None
+    """Writes what was loaded again, for a server that has lost it; raises ServerError."""
 
 
 @contextmanager
@@ -63,7 +66,8 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
     try:
         if scenario.data_set:
             _see_that_it_can_go(client, scenario, prefix)
-            keyspace.loaded = _load(client, endpoint, scenario, prefix)
+            load = partial(_load, client, endpoint, scenario, prefix)
+            keyspace.loaded, keyspace.restore = load(), load
         yield keyspace
     finally:
         touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
@@ -134,6 +138,9 @@ def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str
                 keys += 1
                 size += sending.add(commands)
         sending.send()
+        if isinstance(client, redis.Redis):
+            # Nobody but the load and who watches it holds a connection meanwhile.
+            client.connection_pool.disconnect()
     except _ERRORS as error:
         raise ServerError(
             endpoint.masked(f"the keys that the commands read could not be written: {error}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +20,7 @@ from valkeybench.scenario.model import LOCAL
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from valkeybench.load.crew import Heard
@@ -152,8 +152,13 @@ class StandingLoad:
         for _ in self._hear_all(Ready, said=1):
             pass
 
-    def run(self) -> Measurement:
-        """Start all processes at one instant and add up what they saw; raises LoadError."""
+    def run(
+        self, during: Callable[[Window], AbstractContextManager[None]] = lambda _: nullcontext()
+    ) -> Measurement:
+        """Start all processes at one instant and add up what they saw; raises LoadError.
+
+        `during` is told the window, and gives a context that lasts as long as the load does.
+        """
         workers = self._hands.compare_clocks()
         slowest = max(worker.clock_error_ns for worker in workers)
         lead = _LEAD_NS + self._trial.case.processes * _LEAD_EACH_NS + 8 * slowest
@@ -163,16 +168,23 @@ class StandingLoad:
         self._hands.tell(
             {worker.name: pack(Start(start + worker.clock_ahead_ns)) for worker in workers}
         )
+        with during(self.window):
+            total, shares = self._add_up(workers)
+        self._hands.finish()
+        shares.sort(key=lambda share: share.process)
+        self.placing = Placing(workers=workers, shares=tuple(shares))
+        return total
+
+    def _add_up(self, workers: Iterable[Worker]) -> tuple[Measurement, list[ProcessShare]]:
+        """Wait for what every process saw."""
         ahead = {number: worker.clock_ahead_ns for worker in workers for number in worker.processes}
         total, shares = Measurement(), []
         # Added up as they come: a thousand of them at once would not fit.
         for number, seen in self._hear_all(Seen, said=2):
             total += seen.measurement
-            shares.append(_share(number, seen, began_ns=seen.began - ahead[number] - opens))
-        self._hands.finish()
-        shares.sort(key=lambda share: share.process)
-        self.placing = Placing(workers=workers, shares=tuple(shares))
-        return total
+            began = seen.began - ahead[number] - self.window.opens
+            shares.append(_share(number, seen, began_ns=began))
+        return total, shares
 
     def _hear_all(self, expected: type, *, said: int) -> Iterator[tuple[int, Any]]:
         """Hear one thing of every process, in any order; what is not expected is raised."""

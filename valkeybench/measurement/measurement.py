@@ -115,6 +115,11 @@ class Measurement:
     got_through: int = 0
     """Connections opened from first to last that came as far as their first command."""
     open_max: int = 0
+    reopened: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """When a pool that opens lost connections by itself had each open again: nanoseconds since the
+    window opened, in order."""
+    reopening_failed: Mapping[str, int] = field(default_factory=dict)
+    """How often it could not, by kind."""
     setup: Mapping[str, int] = field(default_factory=dict)
     setup_refused: Mapping[str, int] = field(default_factory=dict)
     in_use: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -163,6 +168,8 @@ class Measurement:
                 for name in {**self.nodes, **other.nodes}
             },
             "handlers": tuple(sorted(self.handlers + other.handlers)),
+            "reopened": np.sort(np.concatenate((self.reopened, other.reopened))),
+            "reopening_failed": _tally(self.reopening_failed, other.reopening_failed),
         }
         summed: dict[str, Any] = {
             f.name: getattr(self, f.name) + getattr(other, f.name)

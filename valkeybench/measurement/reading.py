@@ -43,6 +43,8 @@ class ServerReading:
     evicted_keys: int | None = None
     errors: tuple[tuple[str, int], ...] | None = None
     """Error replies to all clients, by their code (`NOPERM`, `ERR`); older servers do not tell."""
+    life: str | None = None
+    """Another one is another server: one that was restarted counts afresh (`run_id`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ def reading_from_info(info: Mapping[str, object], at_ns: int) -> ServerReading:
         blocked_clients=_count(info, "blocked_clients"),
         evicted_keys=_count(info, "evicted_keys"),
         errors=_errors(info),
+        life=_first(info, "run_id"),
     )
 
 

@@ -76,7 +76,8 @@ class Recorder:
     all that was not building a batch counts as the command. `arrivals_open` says that commands are
     due by a schedule, and not when their handlers begin on them. Where there are `pools`,
     one for each node of a cluster, what a handler saw has the number of the pool times one
-    more than the capacity added to it; less than zero is that it came to none.
+    more than the capacity added to it; less than zero is that it came to none. A `fine` series
+    has short intervals.
     """
 
     def __init__(  # noqa: PLR0913 - all that tells rows apart
@@ -88,6 +89,7 @@ class Recorder:
         arrivals_open: bool = False,
         from_outside: bool = False,
         pools: int = 0,
+        fine: bool = False,
     ) -> None:
         self.window = window
         self._pooled = capacity is not None
@@ -100,7 +102,7 @@ class Recorder:
         self._failures = np.zeros(len(KINDS), np.int64)
         self.in_use = np.zeros(0 if capacity is None else capacity + 1, np.int64)
         self.by_pool = np.zeros((pools, self._stride), np.int64)
-        self.series = Series.blank(window.length_ns)
+        self.series = Series.blank(window.length_ns, fine=fine)
         self.warmup = Opening()
         self.opened = Opening()
         self.error_replies = ReplyCodes()
@@ -129,7 +131,7 @@ class Recorder:
             self._tallies.count(Phase.FAILED, done[inside] - begun[inside])
             np.add.at(self._failures, kind[inside], 1)
             intervals = self._intervals(done[inside])
-            np.add.at(self.series.failed, intervals, 1)
+            np.add.at(self.series.failures, (intervals, kind[inside]), 1)
             self._count_asked(seen[inside], intervals)
 
     def count_codes(self, codes: Mapping[str, int]) -> None:
@@ -226,6 +228,8 @@ class Recorder:
 
     def _count_opened(self, done: Integers, what: Integers) -> None:
         early = done < self.window.opens
+        inside = ~early & (done < self.window.closes)
+        np.add.at(self.series.opened, self._intervals(done[inside]), what[inside, 0])
         self.warmup += Opening(*what[early].sum(axis=0).tolist())
         self.opened += Opening(*what[~early].sum(axis=0).tolist())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from valkeybench.measurement.histogram import Layout
+from valkeybench.measurement.metrics import FailureKind
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -16,26 +17,33 @@ if TYPE_CHECKING:
 COARSE = Layout(2)
 """Interval quantiles are kept at two significant digits (1 %): 4 608 counters each."""
 
-_MOST_INTERVALS = 60
-_SHORTEST_NS = 100 * MILLISECOND
+_MOST_INTERVALS, _SHORTEST_NS = 60, 100 * MILLISECOND
+_MOST_FINE, _FINEST_NS = 200, 50 * MILLISECOND
+_KINDS = tuple(FailureKind)
 
 
-def interval_for(duration_ns: int) -> int:
-    """Choose the interval length for a window: whole tenths of a second, sixty at most."""
-    return max(1, -(-duration_ns // (_MOST_INTERVALS * _SHORTEST_NS))) * _SHORTEST_NS
+def interval_for(duration_ns: int, *, fine: bool = False) -> int:
+    """Choose the interval length for a window: whole tenths of a second, sixty at most.
+
+    A `fine` series, to read an instant from, has whole twentieths, two hundred at most.
+    """
+    most, shortest = (_MOST_FINE, _FINEST_NS) if fine else (_MOST_INTERVALS, _SHORTEST_NS)
+    return max(1, -(-duration_ns // (most * shortest))) * shortest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """Per-interval counts; every array has one row for each interval of the window.
 
-    `response` and `pool_wait` are (intervals, COARSE.size) counters; `open_connections` is
-    -1 where it was not looked at. Series of one trial's processes add up.
+    `response` and `pool_wait` are (intervals, COARSE.size) counters, `failures` are (intervals,
+    failure kinds); `opened` counts the connections that were opened. `open_connections` is -1
+    where it was not looked at. Series of one trial's processes add up.
     """
 
     interval_ns: int
     completed: Integers
-    failed: Integers
+    failures: Integers
+    opened: Integers
     acquires: Integers
     in_use_sum: Integers
     in_use_max: Integers
@@ -44,9 +52,9 @@ class Series:
     pool_wait: Integers
 
     @classmethod
-    def blank(cls, duration_ns: int) -> Series:
+    def blank(cls, duration_ns: int, *, fine: bool = False) -> Series:
         """Make the series of a window in which nothing happened yet."""
-        interval = interval_for(duration_ns)
+        interval = interval_for(duration_ns, fine=fine)
         length = -(-duration_ns // interval)
         return cls.of_length(length, interval)
 
@@ -60,7 +68,8 @@ class Series:
         return cls(
             interval_ns,
             completed=zeros(),
-            failed=zeros(),
+            failures=np.zeros((length, len(_KINDS)), np.int64),
+            opened=zeros(),
             acquires=zeros(),
             in_use_sum=zeros(),
             in_use_max=zeros(),
@@ -68,6 +77,16 @@ class Series:
             response=np.zeros((length, COARSE.size), np.int64),
             pool_wait=np.zeros((length, COARSE.size), np.int64),
         )
+
+    @property
+    def failed(self) -> Integers:
+        """Count the failed commands of each interval, whatever the kind."""
+        return np.asarray(self.failures.sum(axis=1), np.int64)
+
+    def failures_in(self, interval: int) -> dict[str, int]:
+        """Count the failed commands of one interval by kind; kinds without any are left out."""
+        counts = self.failures[interval].tolist()
+        return {k.value: count for k, count in zip(_KINDS, counts, strict=True) if count}
 
     @property
     def length(self) -> int:
@@ -91,7 +110,8 @@ class Series:
         return Series(
             self.interval_ns,
             self.completed + other.completed,
-            self.failed + other.failed,
+            self.failures + other.failures,
+            self.opened + other.opened,
             self.acquires + other.acquires,
             self.in_use_sum + other.in_use_sum,
             np.maximum(self.in_use_max, other.in_use_max),

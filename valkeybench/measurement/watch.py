@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from valkeybench.measurement.reading import ClusterReading
 
 if TYPE_CHECKING:
+    from valkeybench.measurement.disturbed import Disturbed
     from valkeybench.measurement.reading import ServerReading
 
 
@@ -31,6 +32,13 @@ class ServerWatch:
     """Times a full accept queue of the server's machine turned a connection away meanwhile."""
     listen_drops: int | None = None
     """Times one was turned away for any reason."""
+    disturbed: Disturbed | None = None
+    """What was done to it on purpose; None is nothing."""
+
+    @property
+    def is_one_life(self) -> bool:
+        """Whether its counters went on from the first reading to the last, as far as it tells."""
+        return self.before.life == self.after.life or None in (self.before.life, self.after.life)
 
     def of_nodes(self) -> tuple[ServerWatch, ...]:
         """Give each node's own, when it is a cluster that was watched."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _EVIDENCE = (
     Part.RESULTS,
+    Part.RECOVERY,
     Part.TIME,
     Part.IN_USE,
     Part.OPENING_COST,

@@ -127,8 +127,17 @@ def _words() -> dict[str, Callable[[object], str]]:
         "protocol": lambda version: f"RESP{version}",
         "decode_responses": lambda yes: "text replies" if yes else "byte replies",
         "keys": lambda where: "keys in one slot" if where == Keys.ONE_SLOT else f"keys {where}",
+        "disturb": lambda what: "undisturbed" if what is None else str(what),
+        "reconnect_within_ns": _reconnecting,
         "retries": lambda n: "1 retry" if n == 1 else f"{n} retries",
     }
+
+
+def _reconnecting(within: object) -> str:
+    """Say when lost connections are opened again."""
+    if within is None:
+        return "reconnects on demand"
+    return f"reconnects {f'within {short_duration(_number(within))}' if within else 'at once'}"
 
 
 def _size(value: object) -> str:

@@ -11,7 +11,8 @@ from valkeybench.units import format_count, format_duration, format_percent, for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from valkeybench.results.runfile import CaseRecord, Place
+    from valkeybench.results.placed import Place
+    from valkeybench.results.runfile import CaseRecord
 
 
 def processes_block(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Table | None:

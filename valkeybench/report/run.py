@@ -21,6 +21,7 @@ from valkeybench.report.opening import opening_blocks
 from valkeybench.report.outcome import outcome_blocks
 from valkeybench.report.phases import phase_block
 from valkeybench.report.processes import processes_block
+from valkeybench.report.recovery import recovery_blocks
 from valkeybench.report.schedule import schedule_table
 from valkeybench.report.spread import spread_blocks
 from valkeybench.scenario.model import Scenario
@@ -54,6 +55,7 @@ class Part(StrEnum):
 
     OPENING = "opening"
     RESULTS = "results"
+    RECOVERY = "recovery"
     TIME = "time"
     BARE = "bare"
     OPENING_COST = "opening-cost"
@@ -80,6 +82,7 @@ def run_parts(
     parts: dict[Part, Iterable[Block]] = {
         Part.OPENING: _opening(run),
         Part.RESULTS: _results(run, names),
+        Part.RECOVERY: _recovery(run, names),
         Part.TIME: _time(run, names),
         Part.BARE: _bare(run, names),
         Part.OPENING_COST: _opening_cost(run, names),
@@ -214,6 +217,13 @@ def _results(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
     if schedule is not None:
         yield Heading(text="On schedule?")
         yield schedule
+
+
+def _recovery(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:
+    blocks = list(recovery_blocks(run.cases, names))
+    if blocks:
+        yield Heading(text="Recovery")
+        yield from blocks
 
 
 def _time(run: RunFile, names: Mapping[str, str]) -> Iterable[Block]:

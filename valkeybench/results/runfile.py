@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from valkeybench.results.bounds import AxisValue, Count, Many, Moment, Nanoseconds, Share
+from valkeybench.results.placed import Place
+from valkeybench.results.record import Record
+from valkeybench.results.recovered import Disturbance, Recovery
 
 SCHEMA_VERSION: Final = 1
 
@@ -19,14 +22,6 @@ _NUMBERED = (
     *("pool_timeout_ns", "socket_timeout_ns", "connect_timeout_ns", "rtt_ns"),
 )
 """The axes whose values are numbers, where they have any."""
-
-
-class Record(BaseModel):
-    """A part of the run file: frozen, no unknown keys, no NaN or Infinity."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
-    )
 
 
 class Tool(Record):
@@ -75,6 +70,8 @@ class Connections(Record):
     """How many of the set-up commands the server answered with an error (mean)."""
     setup: dict[str, Count] = Field(default_factory=dict)
     """Set-up commands sent, by name."""
+    reopening_failed: dict[str, Count] = Field(default_factory=dict)
+    """Attempts of a pool that opens lost connections by itself that came to nothing, by kind."""
     refused: dict[str, Count] = Field(default_factory=dict)
     """Set-up commands the server answered with an error, by name."""
 
@@ -139,6 +136,10 @@ class Interval(Record):
     in_use_mean: Share | None
     in_use_max: Count | None
     open_connections: Count | None
+    failures: dict[str, Count] = Field(default_factory=dict)
+    """The failed requests by kind; empty in a file that does not tell."""
+    opened: Count | None = None
+    """Connections that were opened; None in a file that does not tell."""
 
 
 class Prewarm(Record):
@@ -231,6 +232,9 @@ class Server(Record):
     Of a cluster, whose other numbers are sums over its nodes, it is the busiest node's."""
     lost: bool = False
     """The server went away."""
+    restarted: bool = False
+    """It was restarted meanwhile: `after` has counted afresh, and how much counters grew over the
+    trial is not known."""
     errors: dict[str, Count] | None = None
     """Error replies to all its clients meanwhile, by code; None when it does not count them."""
     listen_overflows: Count | None = None
@@ -238,48 +242,6 @@ class Server(Record):
     listened; None when the server is elsewhere or the kernel does not tell."""
     listen_drops: Count | None = None
     """The same for any reason."""
-
-
-class Process(Record):
-    """What one load process did in the window."""
-
-    process: Count
-    worker: str
-    """Who ran it, by name."""
-    throughput: Share
-    completed: Count
-    failed: Count
-    cpu_ns: Nanoseconds
-    cpu_share: Share
-    """CPU time over window time: 1.0 is one core, and a Python limit."""
-    began_ns: Moment
-    """When it began to drive, from the opening of the window; negative is before it."""
-
-
-class Worker(Record):
-    """Who ran load processes: this machine, or a Dask worker."""
-
-    name: str
-    address: str | None = None
-    host: str | None = None
-    cpus: Count | None = None
-    """CPUs its processes may use."""
-    processes: Many[Count]
-    clock_ahead_ns: Moment = 0
-    """How far its clock is ahead of the coordinator's; windows are corrected for it."""
-    clock_error_ns: Nanoseconds = 0
-    """By how much that can be wrong: half of the shortest way there and back."""
-
-
-class Place(Record):
-    """Where a trial's load processes ran, and what each of them did."""
-
-    workers: Many[Worker]
-    processes: Many[Process]
-    skew_ns: Nanoseconds
-    """How much later the last process began to drive than the first."""
-    clock_error_ns: Nanoseconds
-    """The largest of the workers': how far apart windows can have opened from when they should."""
 
 
 class Trial(Record):
@@ -303,6 +265,8 @@ class Trial(Record):
     """Distinct replies and how often each came, when the scenario asked for it."""
     nodes: Many[TrialNode] | None = None
     """Of a cluster: what fell to each node; None when it was none."""
+    disturbance: Disturbance | None = None
+    """What was done to the server within the window; None where nothing was."""
 
 
 class CaseRecord(Record):
@@ -318,6 +282,8 @@ class CaseRecord(Record):
     trials: Many[Trial]
     nodes: Many[Node] | None = None
     """Of a cluster: what fell to each node in all trials together."""
+    recovery: Recovery | None = None
+    """What its disturbance took; None where nothing was disturbed, or the run has not ended."""
 
     @field_validator("axes")
     @classmethod

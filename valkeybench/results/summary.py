@@ -11,6 +11,8 @@ from valkeybench.measurement.metrics import Phase
 from valkeybench.measurement.reading import ServerReading
 from valkeybench.measurement.reply_codes import most_frequent
 from valkeybench.measurement.series import coarse_quantile
+from valkeybench.results.placed import Place, Process, Worker
+from valkeybench.results.recovered import Disturbance
 from valkeybench.results.runfile import (
     CaseRecord,
     Client,
@@ -18,14 +20,11 @@ from valkeybench.results.runfile import (
     Interval,
     InUse,
     PhaseSummary,
-    Place,
     Prewarm,
-    Process,
     Reading,
     Server,
     Summary,
     Trial,
-    Worker,
 )
 from valkeybench.scenario.model import Pool, plain
 from valkeybench.units import SECOND
@@ -71,6 +70,7 @@ def trial_record(
         handlers=list(seen.handlers),
         place=place_record(placing) if placing is not None else None,
         replies=dict(seen.replies) if trial.tally_replies else None,
+        disturbance=disturbance_record(watch, seen),
     )
 
 
@@ -167,6 +167,8 @@ def intervals(series: Series) -> list[Interval]:
             open_connections=int(series.open_connections[index])
             if series.open_connections[index] >= 0
             else None,
+            failures=series.failures_in(index),
+            opened=int(series.opened[index]),
         )
         for index in range(series.length)
     ]
@@ -175,7 +177,9 @@ def intervals(series: Series) -> list[Interval]:
 def server_record(watch: ServerWatch) -> Server:
     """Keep what the server said around and during a trial, timed from the window's opening."""
     before, after = watch.before, watch.after
-    counted = _grown(before.total_connections_received, after.total_connections_received)
+    counted = None
+    if watch.is_one_life:
+        counted = _grown(before.total_connections_received, after.total_connections_received)
     shares = [_server_cpu_share(each) for each in watch.of_nodes() or (watch,)]
     return Server(
         before=_reading(before, watch.opens_ns),
@@ -185,7 +189,8 @@ def server_record(watch: ServerWatch) -> Server:
         connections_counted=None if counted is None else max(counted - watch.own_connections, 0),
         cpu_share=max((share for share in shares if share is not None), default=None),
         lost=watch.lost,
-        errors=_errors(before, after),
+        restarted=not watch.is_one_life,
+        errors=_errors(before, after) if watch.is_one_life else None,
         listen_overflows=watch.listen_overflows,
         listen_drops=watch.listen_drops,
     )
@@ -198,6 +203,23 @@ def _errors(before: ServerReading, after: ServerReading) -> dict[str, int] | Non
     earlier = dict(before.errors or ())
     gained = {code: count - earlier.get(code, 0) for code, count in after.errors}
     return {code: count for code, count in gained.items() if count > 0}
+
+
+def disturbance_record(watch: ServerWatch, seen: Measurement) -> Disturbance | None:
+    """Keep what was done to the server on purpose, timed from the window's opening."""
+    done = watch.disturbed
+    if done is None:
+        return None
+    began = done.began_ns - watch.opens_ns
+    again = seen.reopened[seen.reopened >= began].tolist()
+    killed = done.killed or 0
+    return Disturbance(
+        what=done.deed.value,
+        began_ns=began,
+        ended_ns=done.ended_ns - watch.opens_ns,
+        killed=done.killed,
+        reconnected_ns=again[killed - 1] - began if 0 < killed <= len(again) else None,
+    )
 
 
 def place_record(placing: Placing) -> Place:
@@ -230,19 +252,21 @@ def _grown(before: int | None, after: int | None) -> int | None:
 
 def _server_cpu_share(watch: ServerWatch) -> float | None:
     """Give main-thread CPU over wall time, between the readings nearest to the load's ends."""
+    if not watch.is_one_life:
+        return None  # the CPU of one life and that of the next are no one's
     readings = [r for r in (watch.ready, *watch.samples, watch.after) if r.cpu_ns is not None]
     inside = [r for r in readings if watch.opens_ns <= r.at_ns <= watch.closes_ns]
     first, last = (inside[0], inside[-1]) if len(inside) > 1 else (watch.ready, watch.after)
     if first.cpu_ns is None or last.cpu_ns is None or last.at_ns <= first.at_ns:
         return None
-    if last.cpu_ns < first.cpu_ns:  # another server by now
+    if last.cpu_ns < first.cpu_ns:  # another server by now, that does not say so
         return None
     return (last.cpu_ns - first.cpu_ns) / (last.at_ns - first.at_ns)
 
 
 def _reading(reading: ServerReading, opens_ns: int) -> Reading:
     # Errors are kept as what they grew by.
-    told = [f.name for f in fields(ServerReading) if f.name != "errors"]
+    told = [f.name for f in fields(ServerReading) if f.name not in ("errors", "life")]
     values = {name: getattr(reading, name) for name in told}
     return Reading(**{**values, "at_ns": reading.at_ns - opens_ns})
 
@@ -280,6 +304,7 @@ def _connections(seen: Measurement, *, in_sight: bool) -> Connections:
         setup_refused=opened.refused / known if known else None,
         setup=dict(seen.setup),
         refused=dict(seen.setup_refused),
+        reopening_failed=dict(seen.reopening_failed),
     )
 
 

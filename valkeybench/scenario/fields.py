@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from valkeybench.scenario import kinds, passwords
+from valkeybench.scenario.disturbing import disturbance
 from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.model import (
     Arrivals,
@@ -129,6 +130,12 @@ _LOAD_FIELDS = (
         "Where in a cluster: spread over all nodes, or all in one_slot, by a hash tag.",
         "--keys", section="load", panel=Panel.LOAD, default="spread",
     ),
+    _axis(
+        "disturb", disturbance(),
+        "What happens to our own server in the window: 'restart 250ms at 1s' (killed, and away for "
+        "so long), 'stall 500ms', kill_clients; after a third of it unless said. None is none.",
+        "--disturb", section="load", panel=Panel.LOAD, default="none",
+    ),
     Field(
         section="load", key="data_set", target="data_set", kind=kinds.boolean(),
         help="Write what the commands read before the load; without, they find nothing.",
@@ -226,6 +233,13 @@ _CLIENT_FIELDS = (
         "retries", kinds.count("number of retries", least=0, most=100),
         "Retries redis-py makes itself; they hide errors in latency.",
         "--retries", section="client", panel=Panel.CLIENT, default="0",
+    ),
+    _axis(
+        "reconnect_within", kinds.duration(zero=True, never=True),
+        "The pool opens lost connections by itself, each after a random part of this; none: when a "
+        "handler wants one. Driver wire only.",
+        "--reconnect-within", section="client", panel=Panel.CLIENT, default="none",
+        attribute="reconnect_within_ns",
     ),
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.secret import Secret
 from valkeybench.scenario.values import Values
 from valkeybench.units import MILLISECOND, SECOND, compact_duration
@@ -188,6 +189,11 @@ class Case:
     rtt_ns: int = 0
     """The round trip of an emulated network, on top of the real one; 0 emulates none."""
     keys: Keys = Keys.SPREAD
+    disturb: Disturbance | None = None
+    """What is done to the server within the window; None is nothing."""
+    reconnect_within_ns: int | None = None
+    """The pool opens lost connections again by itself, each after a random part of this; None is
+    when a handler wants one."""
 
     @property
     def handlers(self) -> int:
@@ -224,8 +230,17 @@ class Case:
                 "handshake": Handshake.SHIPPED if shared else self.handshake,
                 "think": None if arrivals_open else self.think,
                 "arrivals": self.arrivals if arrivals_open else None,
+                "reconnect_within_ns": self.reconnect_within_ns if pooled and bare else None,
             }
         )
+
+
+_MEANT: dict[str, Any] = {
+    "arrivals": Arrivals.POISSON,
+    "disturb": Disturbance(Deed.RESTART),
+    "reconnect_within_ns": 0,
+}
+"""Something for what a case has nothing of unless it is asked for: is there a meaning to it?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,13 +270,15 @@ class Axes:
     tls: tuple[bool, ...] = (False,)
     rtt_ns: tuple[int, ...] = (0,)
     keys: tuple[Keys, ...] = (Keys.SPREAD,)
+    disturb: tuple[Disturbance | None, ...] = (None,)
+    reconnect_within_ns: tuple[int | None, ...] = (None,)
 
     def cases(self) -> Iterator[Case]:
         """Walk the whole matrix; cases that differ only in what means nothing appear once."""
         seen: set[Case] = set()
         for decided in self._deciding():
             # What means nothing for these is not even multiplied.
-            meaning = Case(**decided, arrivals=Arrivals.POISSON).meaningful()
+            meaning = Case(**decided, **_MEANT).meaningful()
             names = [f.name for f in fields(self) if getattr(meaning, f.name) is not None]
             fixed: dict[str, tuple[Any, ...]] = {name: (v,) for name, v in decided.items()}
             lists = [fixed.get(name) or getattr(self, name) for name in names]
@@ -369,7 +386,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - it takes any record there is
     match value:
         case Secret():
             return None
-        case Think() | Values():
+        case Think() | Values() | Disturbance():
             return str(value)
         case StrEnum():
             return value.value

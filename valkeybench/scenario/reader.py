@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.scenario import kinds, passwords
 from valkeybench.scenario.clusters import unfit_for_cluster
+from valkeybench.scenario.disturbing import unfit_disturbance
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
 from valkeybench.scenario.model import LOCAL, Driver, Scenario
@@ -174,7 +175,11 @@ class _Reading:
         if scenario.pin != "none" and scenario.place != LOCAL:
             place = values["pin"].place
             self.note(place, "it names CPUs of this machine, not of the workers", "leave it out")
-        unfit = chain(unfit_for_cluster(scenario), unfit_for_one_connection(scenario, values))
+        unfit = chain(
+            unfit_for_cluster(scenario),
+            unfit_for_one_connection(scenario, values),
+            unfit_disturbance(scenario, values),
+        )
         for target, reason, remedy in unfit:
             place = values[target].place if target in values else self._source
             self.note(place, reason, remedy)

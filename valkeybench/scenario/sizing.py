@@ -44,6 +44,9 @@ def one_load(scenario: Scenario) -> Scenario:
                 "use --driver threads or asyncio",
             )
         )
+    if any(axes.disturb):
+        reason = "a size is one for a server that is there, not for one that is disturbed"
+        problems.append(Problem(_place("disturb"), reason, "leave it out"))
     pooled = [pool for pool in axes.pool if pool.is_pooled]
     if axes.client == (Client.VALKEY_GLIDE,):
         reason = "valkey-glide has one connection and no pool, so there is no size"

@@ -128,7 +128,7 @@ def embedded_cluster(
         ways = [
             stack.enter_context(
                 guarded(lambda: server_order(wish, pick_port, what="cluster node", more=_LINES))
-            )
+            ).endpoints
             for _ in range(_NODES)
         ]
         nodes = _shared_out(ways)

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Self
 
 from valkeybench.errors import ServerError
 from valkeybench.measurement.reading import MOST, ClusterReading, ServerReading, parse_info
-from valkeybench.server.sampler import ServerSampler, Watching
+from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.topology import SLOTS
+from valkeybench.server.watching import Watching
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.server.endpoint import Endpoint
 
 
-_NOT_SUMMED = ("at_ns", "errors")
+_NOT_SUMMED = ("at_ns", "errors", "life")
 
 
 class ClusterSampler(Watching):

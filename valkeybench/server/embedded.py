@@ -83,18 +83,22 @@ def embedded_serving(
     )
     with ExitStack() as stack:
         if native or tls is None:
-            plain, *secured = stack.enter_context(guarded(lambda: server_order(wish, pick_port)))
+            control = stack.enter_context(guarded(lambda: server_order(wish, pick_port)))
+            plain, *secured = control.endpoints
             provider = TlsProvider.NATIVE if secured else None
         else:
             bare = replace(wish, tls=None, files={})
-            (plain,) = stack.enter_context(guarded(lambda: server_order(bare, pick_port)))
-            secured = [*stack.enter_context(guarded(lambda: _relay_order(wish, plain, pick_port)))]
+            control = stack.enter_context(guarded(lambda: server_order(bare, pick_port)))
+            (plain,) = control.endpoints
+            relay = stack.enter_context(guarded(lambda: _relay_order(wish, plain, pick_port)))
+            secured = [*relay.endpoints]
             provider = TlsProvider.RELAY
         yield Serving(
             plain=plain,
             tls=secured[0] if secured else None,
             tls_provider=provider,
             binary=wish.binary,
+            control=control,
         )
 
 

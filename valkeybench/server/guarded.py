@@ -53,9 +53,41 @@ class Order:
     """Says, by its process and that directory, where to knock."""
 
 
+class Control:
+    """What can be done to a program of ours that runs, by its guardian, who keeps owning it."""
+
+    def __init__(
+        self, program: _Guarded, order: Order, endpoints: tuple[Endpoint, ...] = ()
+    ) -> None:
+        self._program, self._order = program, order
+        self.endpoints = endpoints
+        """Where it answers."""
+
+    def kill(self) -> None:
+        """Kill it; it is gone when this returns."""
+        self._program.obey("kill", "killed")
+
+    def start(self) -> None:
+        """Start it again where it was, and see it answer; raises ServerError when it does not."""
+        self._program.obey("start", "started")
+        if not _comes_up(self._program, self.endpoints):
+            raise ServerError(
+                f"the {self._order.what} did not come back after it was restarted",
+                remedy="see whether something else took its port",
+            )
+
+    def pause(self) -> None:
+        """Stop its process as it stands: connections stay open, nothing is answered."""
+        self._program.obey("pause", "paused")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._program.obey("resume", "resumed")
+
+
 @contextmanager
-def guarded(make_order: Callable[[], Order]) -> Iterator[tuple[Endpoint, ...]]:
-    """Run a program while the context lasts; give where it answers, as it does by then.
+def guarded(make_order: Callable[[], Order]) -> Iterator[Control]:
+    """Run a program while the context lasts; give the control of it. It answers by then.
 
     However we end, even killed, it ends too and leaves nothing behind. Another order is made
     when the first one's port is taken by then. Raises ServerError when it does not start, or
@@ -63,7 +95,7 @@ def guarded(make_order: Callable[[], Order]) -> Iterator[tuple[Endpoint, ...]]:
     """
     program, order, endpoints = _start(make_order)
     try:
-        yield endpoints
+        yield Control(program, order, endpoints)
     finally:
         verdict, _, log = program.dismiss().partition("\n")
     if verdict != "stopped":
@@ -113,9 +145,16 @@ class _Guarded:
     def has_ended(self, patience_ns: int) -> bool:
         """Wait so long at most for the program to end, and say whether it has."""
         with selectors.DefaultSelector() as selector:
-            # After its first line the guardian speaks only when all is over.
+            # Asked nothing, the guardian speaks only when all is over.
             selector.register(self._ear, selectors.EVENT_READ)
             return bool(selector.select(patience_ns / SECOND))
+
+    def obey(self, word: str, answer: str) -> None:
+        """Have the guardian do something, and hear that it is done; raises ServerError."""
+        self._tell(f"{word}\n".encode())
+        said = self._ear.readline().decode(errors="replace")
+        if said.split()[:1] != [answer]:
+            raise ServerError("a server of ours died while it was needed")
 
     def dismiss(self) -> str:
         """Have everything stopped and removed; give the guardian's last words."""

@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import redis
@@ -32,93 +31,11 @@ from valkeybench.measurement.reading import (
     reading_from_info,
 )
 from valkeybench.server.distrust import TRY_TLS, tls_hang_up, tls_silence, tls_trouble
+from valkeybench.server.watching import SAMPLER_NAME, Watching
 from valkeybench.units import SECOND, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from valkeybench.server.endpoint import Endpoint
-
-SAMPLER_NAME = "valkeybench-sampler"
-"""What our connection calls itself, to be told apart in CLIENT LIST."""
-
-
-class Watch:
-    """What a sampler saw while it was watching."""
-
-    def __init__(self) -> None:
-        self._readings: list[ServerReading] = []
-        self.lost = False
-        """Whether the server vanished, which ended the watching early."""
-
-    @property
-    def readings(self) -> tuple[ServerReading, ...]:
-        """Give the readings so far, oldest first."""
-        return tuple(self._readings)
-
-    def add(self, reading: ServerReading) -> None:
-        """Keep one more reading."""
-        self._readings.append(reading)
-
-
-class Watching:
-    """What can read a server, or several as one: it can watch it by reading again and again."""
-
-    @property
-    def own_connections(self) -> int:
-        """Count the connections opened to ask, which the server counts, too."""
-        raise NotImplementedError
-
-    @property
-    def samplers(self) -> Sequence[ServerSampler]:
-        """Give who asks each server."""
-        raise NotImplementedError
-
-    def facts(self) -> ServerFacts:
-        """Ask for what does not change during a run; raises ServerError when the server is gone."""
-        raise NotImplementedError
-
-    def read(self) -> ServerReading:
-        """Ask for the numbers of this instant; raises ServerError when the server is gone."""
-        raise NotImplementedError
-
-    def read_if_there(self) -> ServerReading | None:
-        """Ask for the numbers of this instant; None when the server is gone."""
-        try:
-            return self.read()
-        except ServerError:
-            return None
-
-    @contextmanager
-    def watch(self, every_ns: int) -> Iterator[Watch]:
-        """Read every so many nanoseconds while the context lasts, in a thread of its own.
-
-        The first reading comes one interval after the start; what comes due while another is
-        under way is skipped. A server that vanishes is no error: the watch says it was `lost`.
-        """
-        watch, stop = Watch(), threading.Event()
-        thread = threading.Thread(
-            target=self._keep_reading, args=(watch, every_ns, stop), name=SAMPLER_NAME, daemon=True
-        )
-        thread.start()
-        try:
-            yield watch
-        finally:
-            stop.set()
-            thread.join()
-
-    def _keep_reading(self, watch: Watch, every_ns: int, stop: threading.Event) -> None:
-        start_ns = time.perf_counter_ns()
-        while True:
-            # Counted from the start, so that no drift builds up.
-            to_wait_ns = every_ns - (time.perf_counter_ns() - start_ns) % every_ns
-            if stop.wait(to_wait_ns / SECOND):
-                return
-            try:
-                watch.add(self.read())
-            except ServerError:
-                watch.lost = True
-                return
 
 
 class ServerSampler(Watching):
@@ -197,6 +114,15 @@ class ServerSampler(Watching):
     def own_id(self) -> int | None:
         """Ask which client we are; None when we may not. Raises ServerError when it is gone."""
         number = self._ask_if_allowed("CLIENT", "ID", known_as="CLIENT ID")
+        return number if isinstance(number, int) else None
+
+    def kill_clients(self) -> int | None:
+        """Close all other clients' connections, and count them; None when we may not.
+
+        Raises ServerError when the server is gone.
+        """
+        words = ("KILL", "TYPE", "normal", "SKIPME", "yes")
+        number = self._ask_if_allowed("CLIENT", *words, known_as="CLIENT KILL")
         return number if isinstance(number, int) else None
 
     def round_trip_ns(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from valkeybench.server.endpoint import Endpoint
+    from valkeybench.server.guarded import Control
 
 
 class TlsProvider(StrEnum):
@@ -50,6 +51,8 @@ class Serving:
     """None without TLS, and for somebody else's server, of which we cannot know."""
     binary: Path | None = None
     """What runs, when it is a server of ours; INFO tells its flavour and version."""
+    control: Control | None = field(default=None, repr=False)
+    """Who can kill and start it, when it is one server of ours."""
 
     def endpoint(self, *, tls: bool | None = None) -> Endpoint:
         """Give the way that was asked for; unasked, the plain one if there is one."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint
-    from valkeybench.server.sampler import Watching
+    from valkeybench.server.watching import Watching
 
 _USUAL_MAXCLIENTS = 10_000
 _SPARE_CLIENTS = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, repeat
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ from valkeybench.load.wire.handlers import Handler, OnSchedule, Thinking
 from valkeybench.load.wire.loop import Loop, Task
 from valkeybench.load.wire.opening import Opener
 from valkeybench.load.wire.pool import FifoPool
+from valkeybench.load.wire.reopening import Refill
 from valkeybench.load.wire.requests import encode_request
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
@@ -103,7 +105,9 @@ class WireDriver:
             capacity=size,
             in_use=lambda free: (size or 0) - free,
             arrivals_open=schedule is not None,
+            fine=self._trial.case.disturb is not None,
         )
+        refill = self._refill(window)
         handlers = self._make_handlers(window, schedule)
         notebooks = [handler.notebook for handler in handlers]
         watching = _Watching(self._loop, recorder, notebooks, self._opener)
@@ -116,7 +120,29 @@ class WireDriver:
         left = [handler for handler in handlers if handler in stuck]
         for handler in left:
             recorder.abandon(handler.due)
-        return self._measurement(recorder, handlers, schedule, watching.cost, abandoned=len(left))
+        seen = self._measurement(recorder, handlers, schedule, watching.cost, abandoned=len(left))
+        if refill is None:
+            return seen
+        return replace(
+            seen,
+            opened=seen.opened + refill.opening,
+            reopened=refill.instants,
+            reopening_failed=dict(refill.failed),
+        )
+
+    def _refill(self, window: Window) -> Refill | None:
+        """Let the pool open lost connections by itself, where that is asked for."""
+        within_ns = self._trial.case.reconnect_within_ns
+        if within_ns is None or self._pool is None:
+            return None
+        return Refill(
+            self._pool,
+            self._opener,
+            self._loop,
+            window,
+            within_ns=within_ns,
+            seed=f"{self._seed}/refill",
+        )
 
     def _make_handlers(self, window: Window, schedule: Schedule | None) -> list[Handler]:
         case = self._trial.case

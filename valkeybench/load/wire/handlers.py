@@ -257,7 +257,7 @@ class Handler(Taker):
         try:
             connection = yield from opening
         except BaseException:
-            pool.give_up()
+            pool.lose()
             raise
         pool.admit(connection)
         return connection
@@ -283,7 +283,7 @@ class Handler(Taker):
             else:
                 connection.close()
                 if pool is not None:
-                    pool.give_up()
+                    pool.lose()
         done = clock()
         if self._window.opens <= done < self._window.closes and (code := reply_code(error)):
             self.notebook.codes.count(code)

@@ -11,7 +11,7 @@ from valkeybench.load.wire.loop import Task
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from valkeybench.load.wire.connections import Connection
     from valkeybench.load.wire.loop import Loop
@@ -47,6 +47,10 @@ class FifoPool:
         self.size = size
         self.free: list[Place] = [None] * size
         self.waiters: deque[Taker] = deque()
+        self.lost: Callable[[], None] = _nothing
+        """Told when a connection broke, or could not be opened: a place is empty."""
+        self.filled: Callable[[int], None] = _nothing
+        """Told when one was opened, and at which instant."""
         self._resumes = loop.resumes
         self._loop = loop
         self._waits = waits
@@ -58,6 +62,7 @@ class FifoPool:
         connection.watch()
         connection.idle = connection.look_up
         connection.lost = self._lose
+        self.filled(clock())
 
     def wait(self, taker: Taker) -> Waiting:
         """Give the taker a place when one comes back; raises WireError when it may not wait."""
@@ -82,16 +87,22 @@ class FifoPool:
             self.free.append(connection)
 
     def give_up(self) -> None:
-        """Take back the room a connection had, or was to have."""
+        """Take back the room a connection was to have, and may have had."""
         if self.waiters:
             self._serve(None)
         else:
             self.free.insert(0, None)
 
+    def lose(self) -> None:
+        """Take back the room of a connection that broke, or that could not be opened."""
+        self.give_up()
+        self.lost()
+
     def _lose(self, connection: Connection) -> None:
         """Forget a connection that broke while nobody used it."""
         self.free.remove(connection)
         self.free.insert(0, None)
+        self.lost()
 
     def _serve(self, place: Place) -> None:
         taker = self.waiters.popleft()
@@ -111,3 +122,7 @@ class FifoPool:
         self._watching = bool(self.waiters)
         if self._watching:
             self._loop.at(self.waiters[0].asked_at + timeout_ns, self._send_late_ones_away)
+
+
+def _nothing(*_: object) -> None:
+    """Tell nobody."""

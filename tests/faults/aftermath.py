@@ -6,6 +6,7 @@ goes with its status, one message says what happened, and nothing of ours stays 
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from contextlib import closing, contextmanager, suppress
@@ -191,6 +192,7 @@ def nothing_left_here() -> Iterator[None]:
     """See that what is done in this process leaves no thread, socket or file of it open."""
     threads, files = set(threading.enumerate()), open_files()
     yield
+    gc.collect()  # what only a traceback still holds is nobody's
     wait_until(lambda: set(threading.enumerate()) <= threads)
     wait_until(lambda: open_files() <= files)
 

@@ -7,6 +7,7 @@ is searched, copied or decoded.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import hiredis
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 _END = b"\r\n"
 _BULK: Final = ord("$")
-_ONE_LINE: Final = frozenset(b"+:_#,(")
 _NULL_BULK: Final = b"$-1\r\n"
+_LENGTH: Final = re.compile(rb"\$(0|[1-9][0-9]{0,9})\r\n")
+"""The first line of a string; so many bytes follow, and the end of a line."""
+_ONE_LINE: Final = re.compile(
+    rb"(?:\+[^\r\n]*|\$-1|_|#[tf]|:-?(?:0|[1-9][0-9]{0,17})|,-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)\r\n"
+)
+"""Replies of one line: nothing that hiredis would not take is taken at a glance."""
 
 
 FEW: Final = 479
@@ -60,17 +66,17 @@ class Glance:
         return self._inspect(data)
 
     def _inspect(self, data: bytes) -> bool:
-        line = data.find(_END)
-        if data[0] == _BULK:
-            # $<length>\r\n<that many bytes>\r\n
-            rest = len(data) - line - 4
-            whole = line > 0 and (rest == int(data[1:line]) >= 0 or data == _NULL_BULK)
+        if data[0] == _BULK and data != _NULL_BULK:
+            line = _LENGTH.match(data)
+            if line is None or len(data) != line.end() + int(line[1]) + len(_END):
+                return False
         else:
-            whole = 0 < line == len(data) - 2 and data[0] in _ONE_LINE
-        if whole:
-            self.head = slice(line + 2)
-            self.length, self.first_line = len(data), data[self.head]
-        return whole
+            line = _ONE_LINE.fullmatch(data)
+            if line is None:
+                return False
+        self.head = slice(line.end())
+        self.length, self.first_line = len(data), data[self.head]
+        return True
 
 
 class ReplyReader:
@@ -100,6 +106,19 @@ class ReplyReader:
         if isinstance(reply, ErrorReplyError):
             raise reply
         return reply  # type: ignore[no-any-return]  # hiredis says Any
+
+
+    def expect_no_more(self) -> None:
+        """See that nothing has come beyond the replies that were asked for; raises WireError.
+
+        The next command would take it for its own. Messages nobody asked for may come.
+        """
+        try:
+            surplus = self.take()
+        except ErrorReplyError as error:
+            surplus = str(error)
+        if surplus is not NOT_YET:
+            raise WireError(FailureKind.RESET, "more replies than commands")
 
 
 class NotYet:

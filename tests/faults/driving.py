@@ -1,0 +1,47 @@
+"""A load on a server in this process, as each driver puts it, that leaves nothing open."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as clock
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.load.loads import DRIVERS, assert_adds_up, make_trial
+from valkeybench.load.threads import ThreadsDriver
+from valkeybench.measurement.recorder import Window
+from valkeybench.units import MILLISECOND
+
+if TYPE_CHECKING:
+    from valkeybench.measurement.measurement import Measurement
+    from valkeybench.scenario.model import Case
+    from valkeybench.server.endpoint import Endpoint
+
+LASTS_NS = 200 * MILLISECOND
+
+every_driver = pytest.mark.parametrize("driver", list(DRIVERS))
+
+
+def drive(
+    case: Case,
+    endpoint: Endpoint,
+    *,
+    lasts_ns: int = LASTS_NS,
+    prewarm: bool = False,
+    commands: tuple[str, ...] = ("GET key:{0..9}",),
+) -> Measurement:
+    """Put a load on a server, over connections that commands have to open; it must add up."""
+    trial = make_trial(case, lasts_ns=lasts_ns, prewarm=prewarm, commands=commands)
+    driver: Any = DRIVERS[case.driver](trial, endpoint, process=0)
+    try:
+        driver.prewarm()
+        opens = clock()
+        seen: Measurement = driver.drive(Window(opens, opens + lasts_ns))
+    finally:
+        if isinstance(driver, ThreadsDriver):
+            # Its pool ends with a load process, and this one does not end.
+            for pool in driver._pools():  # noqa: SLF001 - nobody else has to close it
+                pool.disconnect()
+    assert_adds_up(seen)
+    assert seen.failed == sum(seen.failures.values()) == int(seen.series.failed.sum())
+    return seen

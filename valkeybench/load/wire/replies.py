@@ -18,16 +18,12 @@ from valkeybench.measurement.metrics import FailureKind
 if TYPE_CHECKING:
     Reply = bytes | int | float | bool | str | list[object] | dict[object, object] | None
 
-_END = b"\r\n"
-_BULK: Final = ord("$")
-_NULL_BULK: Final = b"$-1\r\n"
-_LENGTH: Final = re.compile(rb"\$(0|[1-9][0-9]{0,9})\r\n")
-"""The first line of a string; so many bytes follow, and the end of a line."""
+_BULK: Final = re.compile(rb"\$(0|[1-9][0-9]{0,8})\r\n")
 _ONE_LINE: Final = re.compile(
-    rb"(?:\+[^\r\n]*|\$-1|_|#[tf]|:-?(?:0|[1-9][0-9]{0,17})|,-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)\r\n"
+    rb"(?:\+[^\r\n]*|:(?:0|-?[1-9][0-9]{0,17})|,-?[0-9]{1,15}(?:\.[0-9]{1,15})?|#[tf]|_|\$-1)\r\n"
 )
-"""Replies of one line: nothing that hiredis would not take is taken at a glance."""
-
+"""Replies of one line as servers write them. What looks like one and is not (`:1x`, `$+3`) is for
+hiredis to refuse, and nothing it refuses may pass here."""
 
 FEW: Final = 479
 """Bytes of a reply that Python has room for at once, and that most replies are less than: an
@@ -66,17 +62,18 @@ class Glance:
         return self._inspect(data)
 
     def _inspect(self, data: bytes) -> bool:
-        if data[0] == _BULK and data != _NULL_BULK:
-            line = _LENGTH.match(data)
-            if line is None or len(data) != line.end() + int(line[1]) + len(_END):
-                return False
+        bulk = _BULK.match(data)
+        if bulk is not None:
+            # $<length>\r\n<that many bytes>\r\n
+            line = bulk.end()
+            whole = len(data) - line - 2 == int(bulk[1])
         else:
-            line = _ONE_LINE.fullmatch(data)
-            if line is None:
-                return False
-        self.head = slice(line.end())
-        self.length, self.first_line = len(data), data[self.head]
-        return True
+            line = len(data)
+            whole = _ONE_LINE.fullmatch(data) is not None
+        if whole:
+            self.head = slice(line)
+            self.length, self.first_line = len(data), data[self.head]
+        return whole
 
 
 class ReplyReader:
@@ -106,7 +103,6 @@ class ReplyReader:
         if isinstance(reply, ErrorReplyError):
             raise reply
         return reply  # type: ignore[no-any-return]  # hiredis says Any
-
 
     def expect_no_more(self) -> None:
         """See that nothing has come beyond the replies that were asked for; raises WireError.

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from valkeybench.results.runfile import Trial as TrialRecord
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
-    from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
+    from valkeybench.server.watching import Watching
 
 _SAMPLE_EVERY_NS = 250 * MILLISECOND
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from valkeybench.results.book import Status
     from valkeybench.results.runfile import CaseRecord, RunFile
     from valkeybench.scenario.model import Scenario, ServerSettings
-    from valkeybench.server.sampler import Watching
     from valkeybench.server.serving import Serving
+    from valkeybench.server.watching import Watching
     from valkeybench.trials import Stand
 
 

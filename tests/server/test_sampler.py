@@ -24,7 +24,8 @@ from valkeybench.scenario.model import CertReqs, TlsSettings
 from valkeybench.scenario.secret import Secret
 from valkeybench.server.embedded import embedded_server, pick_free_port
 from valkeybench.server.endpoint import Endpoint
-from valkeybench.server.sampler import SAMPLER_NAME, ServerSampler
+from valkeybench.server.sampler import ServerSampler
+from valkeybench.server.watching import SAMPLER_NAME
 from valkeybench.units import MILLISECOND
 
 if TYPE_CHECKING:

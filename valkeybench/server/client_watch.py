@@ -12,7 +12,8 @@ from valkeybench.measurement.client_list import read_client_list
 from valkeybench.measurement.command_stats import NOTHING, Spent, read_command_stats
 from valkeybench.measurement.looking import Budget, Pace, Watched, cost_of_look
 from valkeybench.measurement.reading import facts_from_info, reading_from_info
-from valkeybench.server.sampler import SAMPLER_NAME, ServerSampler
+from valkeybench.server.sampler import ServerSampler
+from valkeybench.server.watching import SAMPLER_NAME
 from valkeybench.units import MICROSECOND, SECOND, format_count, format_duration
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 
 from valkeybench.errors import ServerError
 from valkeybench.measurement.reading import ClusterReading, ServerReading, parse_info
-from valkeybench.server.sampler import ServerSampler, Watching
+from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.topology import SLOTS
+from valkeybench.server.watching import Watching
 
 if TYPE_CHECKING:
     from valkeybench.measurement.reading import ServerFacts

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from valkeybench.measurement.client_list import read_client_list
-from valkeybench.server.sampler import SAMPLER_NAME
+from valkeybench.server.watching import SAMPLER_NAME
 
 if TYPE_CHECKING:
     from valkeybench.measurement.client_list import ClientEntry
-    from valkeybench.server.sampler import ServerSampler, Watching
+    from valkeybench.server.sampler import ServerSampler
+    from valkeybench.server.watching import Watching
 
 _MOST_LISTED = 10_000
 """Clients that are asked for by name; listing more would hold the server up for too long."""

@@ -6,7 +6,6 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import redis
@@ -32,93 +31,11 @@ from valkeybench.measurement.reading import (
     reading_from_info,
 )
 from valkeybench.server.distrust import TRY_TLS, tls_hang_up, tls_silence, tls_trouble
+from valkeybench.server.watching import SAMPLER_NAME, Watching
 from valkeybench.units import SECOND, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from valkeybench.server.endpoint import Endpoint
-
-SAMPLER_NAME = "valkeybench-sampler"
-"""What our connection calls itself, to be told apart in CLIENT LIST."""
-
-
-class Watch:
-    """What a sampler saw while it was watching."""
-
-    def __init__(self) -> None:
-        self._readings: list[ServerReading] = []
-        self.lost = False
-        """Whether the server vanished, which ended the watching early."""
-
-    @property
-    def readings(self) -> tuple[ServerReading, ...]:
-        """Give the readings so far, oldest first."""
-        return tuple(self._readings)
-
-    def add(self, reading: ServerReading) -> None:
-        """Keep one more reading."""
-        self._readings.append(reading)
-
-
-class Watching:
-    """What can read a server, or several as one: it can watch it by reading again and again."""
-
-    @property
-    def own_connections(self) -> int:
-        """Count the connections opened to ask, which the server counts, too."""
-        raise NotImplementedError
-
-    @property
-    def samplers(self) -> Sequence[ServerSampler]:
-        """Give who asks each server."""
-        raise NotImplementedError
-
-    def facts(self) -> ServerFacts:
-        """Ask for what does not change during a run; raises ServerError when the server is gone."""
-        raise NotImplementedError
-
-    def read(self) -> ServerReading:
-        """Ask for the numbers of this instant; raises ServerError when the server is gone."""
-        raise NotImplementedError
-
-    def read_if_there(self) -> ServerReading | None:
-        """Ask for the numbers of this instant; None when the server is gone."""
-        try:
-            return self.read()
-        except ServerError:
-            return None
-
-    @contextmanager
-    def watch(self, every_ns: int) -> Iterator[Watch]:
-        """Read every so many nanoseconds while the context lasts, in a thread of its own.
-
-        The first reading comes one interval after the start; what comes due while another is
-        under way is skipped. A server that vanishes is no error: the watch says it was `lost`.
-        """
-        watch, stop = Watch(), threading.Event()
-        thread = threading.Thread(
-            target=self._keep_reading, args=(watch, every_ns, stop), name=SAMPLER_NAME, daemon=True
-        )
-        thread.start()
-        try:
-            yield watch
-        finally:
-            stop.set()
-            thread.join()
-
-    def _keep_reading(self, watch: Watch, every_ns: int, stop: threading.Event) -> None:
-        start_ns = time.perf_counter_ns()
-        while True:
-            # Counted from the start, so that no drift builds up.
-            to_wait_ns = every_ns - (time.perf_counter_ns() - start_ns) % every_ns
-            if stop.wait(to_wait_ns / SECOND):
-                return
-            try:
-                watch.add(self.read())
-            except ServerError:
-                watch.lost = True
-                return
 
 
 class ServerSampler(Watching):
@@ -135,6 +52,9 @@ class ServerSampler(Watching):
         self._timeout_ns = timeout_ns
         self._connection = _make_connection(endpoint, timeout_ns)
         self._missing: list[str] = []
+        self._run_id: str | None = None
+        """Which start of which server we ask."""
+        self._replaced: ServerError | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -161,6 +81,11 @@ class ServerSampler(Watching):
         """Give the one there is."""
         return (self,)
 
+    @property
+    def replaced(self) -> ServerError | None:
+        """Give the error that another server answered than the first time; None if none did."""
+        return self._replaced
+
     def facts(self) -> ServerFacts:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""
         # HELLO is open to every user, and tells the version to those who may not use INFO.
@@ -173,9 +98,11 @@ class ServerSampler(Watching):
     def read(self) -> ServerReading:
         """Ask for the numbers of this instant; raises ServerError when the server is gone.
 
-        Where our user may not use INFO every number is None, and the server is not asked again.
+        It is gone, too, when another answers in its place: one that was started anew. Where our
+        user may not use INFO every number is None, and the server is not asked again.
         """
         info = self._info()
+        self._see_that_it_is_the_same(info.get("run_id"))
         return reading_from_info(info, time.perf_counter_ns())
 
     def cluster(self, what: str) -> object:
@@ -204,6 +131,18 @@ class ServerSampler(Watching):
         begun_ns = time.perf_counter_ns()
         answer = self._ask_if_allowed("PING")
         return None if answer is None else time.perf_counter_ns() - begun_ns
+
+    def _see_that_it_is_the_same(self, run_id: str | None) -> None:
+        self._run_id = self._run_id or run_id
+        if run_id in (None, self._run_id):
+            return
+        self._replaced = ServerError(
+            f"{self._endpoint.address}: the server was restarted, or another took its place: "
+            "what was in it, our keys among it, may be gone, and its counters began anew",
+            remedy="see its log, and measure again when it stays; what was measured until then "
+            "is kept",
+        )
+        raise self._replaced
 
     def _info(self) -> dict[str, str]:
         return parse_info(str(self._ask_if_allowed("INFO") or ""))

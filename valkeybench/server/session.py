@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from valkeybench.scenario.model import ServerSettings
     from valkeybench.server.endpoint import Endpoint
-    from valkeybench.server.sampler import Watching
+    from valkeybench.server.watching import Watching
 
 _USUAL_MAXCLIENTS = 10_000
 _SPARE_CLIENTS = 16
@@ -64,6 +64,8 @@ def watched(serving: Serving, *, cluster: bool) -> Iterator[tuple[Serving, Watch
 
 def gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
     """Give the error that says which server, or which node of a cluster, went away."""
+    if sampler.replaced is not None:
+        return sampler.replaced
     who = f"the server at {endpoint.address}"
     if endpoint.nodes:
         who = f"a node of the cluster at {endpoint.address}"

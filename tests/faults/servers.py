@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 class Mortal:
     """A server that keeps nothing when it dies, on a port that stays the same."""
 
-    def __init__(self, directory: Path, *lines: str) -> None:
-        self.endpoint = Endpoint(host="127.0.0.1", port=pick_free_port(), password=Secret(PASSWORD))
+    def __init__(self, directory: Path, *lines: str, port: int, password: Secret) -> None:
+        self.endpoint = Endpoint(host="127.0.0.1", port=port, password=password)
         self._configuration = "\n".join((
-            *("bind 127.0.0.1", f"port {self.endpoint.port}", f"requirepass {PASSWORD}"),
+            *("bind 127.0.0.1", f"port {self.endpoint.port}", f"requirepass {password.reveal()}"),
             *(f"dir {directory}", 'save ""'),
             *lines,
         )).encode()  # fmt: skip
@@ -35,8 +36,10 @@ class Mortal:
 
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
+        binary = find_server_binary()
+        assert binary is not None
         self._process = subprocess.Popen(
-            [find_server_binary(), "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+            [binary, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         assert self._process.stdin is not None
         self._process.stdin.write(self._configuration)
@@ -50,6 +53,16 @@ class Mortal:
             self._process.wait()
             self._process = None
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have it stand still meanwhile: connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError), closing(client(self.endpoint)) as asking:
             return bool(asking.ping())
@@ -57,10 +70,24 @@ class Mortal:
 
 
 @contextmanager
-def mortal_server(directory: Path, *lines: str) -> Iterator[Mortal]:
-    """Run a server that can be killed while the context lasts."""
-    server = Mortal(directory, *lines)
+def mortal_server(
+    directory: Path, *lines: str, port: int | None = None, password: Secret | None = None
+) -> Iterator[Mortal]:
+    """Run a server that can be killed while the context lasts; `lines` configure it."""
+    server = Mortal(
+        directory,
+        *lines,
+        port=pick_free_port() if port is None else port,
+        password=password or Secret(PASSWORD),
+    )
     try:
         yield server
     finally:
         server.kill()
+
+
+def gets(endpoint: Endpoint) -> int:
+    """Count the GETs a server has answered."""
+    with closing(client(endpoint)) as asking:
+        told: Any = asking.info("commandstats")
+        return int(told.get("cmdstat_get", {}).get("calls", 0))

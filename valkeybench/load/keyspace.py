@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from time import perf_counter_ns as clock
@@ -23,7 +23,7 @@ from valkeybench.plan.footprint import data_seed, key_beginnings
 from valkeybench.scenario.model import Case, Handshake, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.endpoint import Endpoint
@@ -66,9 +66,14 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
             keyspace.loaded = _load(client, endpoint, scenario, prefix)
         yield keyspace
     finally:
-        touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
-        remove = _remove_from_nodes if endpoint.nodes else _remove
-        trouble = remove(client, chain.from_iterable(touched))
+
+        def touched() -> Iterator[str]:
+            for each in prefixes:
+                yield from keys_touched(scenario.commands, prefix=each)
+
+        trouble = (
+            _remove_everywhere(client, touched) if endpoint.nodes else _remove(client, touched())
+        )
         if trouble:
             said = f"those beginning with {prefix}: {trouble}"
             keyspace.left_behind = endpoint.masked(said)
@@ -178,20 +183,38 @@ def _remove(client: AnyClient, keys: Iterable[str]) -> str:
     return ""
 
 
-def _remove_from_nodes(client: Any, keys: Iterable[str]) -> str:
-    """Remove keys node by node: one that is gone must not keep them on the others."""
+def _remove_everywhere(client: Any, keys: Callable[[], Iterable[str]]) -> str:
+    """Remove keys from a cluster, also from a replica that took a primary's place meanwhile."""
+    trouble, slots = _remove_from_nodes(client, keys())
+    if trouble:
+        with suppress(*_ERRORS):
+            client.nodes_manager.initialize()
+        left = (key for key in keys() if client.keyslot(key) in slots)
+        trouble, _ = _remove_from_nodes(client, left)
+    return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
+
+
+def _remove_from_nodes(client: Any, keys: Iterable[str]) -> tuple[dict[str, str], set[int]]:
+    """Remove keys node by node: one that is gone must not keep them on the others.
+
+    Gives what was wrong with each node, and the slots whose keys it may have left.
+    """
     trouble: dict[str, str] = {}
+    slots: set[int] = set()
     remove = _Removing()
     for some in _batches(keys):
         by_node = defaultdict(list)
         for key in some:
             by_node[client.get_node_from_key(key).name].append(key)
-        for node in by_node.keys() - trouble.keys():
-            try:
-                remove(client, by_node[node])
-            except _ERRORS as error:
-                trouble[node] = str(error)
-    return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
+        for node, its in by_node.items():
+            if node not in trouble:
+                try:
+                    remove(client, its)
+                except _ERRORS as error:
+                    trouble[node] = str(error)
+            if node in trouble:
+                slots.update(map(client.keyslot, its))
+    return trouble, slots
 
 
 class _Removing:

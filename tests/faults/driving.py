@@ -10,16 +10,39 @@ import pytest
 from tests.load.loads import DRIVERS, assert_adds_up, make_trial
 from valkeybench.load.threads import ThreadsDriver
 from valkeybench.measurement.recorder import Window
-from valkeybench.units import MILLISECOND
+from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from valkeybench.measurement.measurement import Measurement
     from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
 
 LASTS_NS = 200 * MILLISECOND
 
+_LONGEST_NS = 10 * SECOND
+
 every_driver = pytest.mark.parametrize("driver", list(DRIVERS))
+
+
+def enough(seen: Measurement) -> bool:
+    """Tell whether commands failed, and others got through."""
+    return seen.failed > 0 and seen.completed > 0
+
+
+def drive_until(
+    is_enough: Callable[[Measurement], bool], case: Case, endpoint: Endpoint
+) -> Measurement:
+    """Put longer and longer loads on a server, for a machine may be slow, until it is enough."""
+    lasts_ns = LASTS_NS
+    seen = drive(case, endpoint, lasts_ns=lasts_ns)
+    while lasts_ns < _LONGEST_NS:
+        if is_enough(seen):
+            return seen
+        lasts_ns *= 2
+        seen += drive(case, endpoint, lasts_ns=lasts_ns)
+    raise AssertionError(f"it never was enough: {seen}")
 
 
 def drive(

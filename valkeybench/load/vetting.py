@@ -55,6 +55,8 @@ def check_commands(endpoint: Endpoint, scenario: Scenario, facts: ServerFacts) -
 def _problems(client: redis.Redis, commands: Sequence[Command]) -> list[Problem]:
     names = [command.name for command in commands]
     entries = client.execute_command("COMMAND", "INFO", *names)
+    if not _is_understood(entries, len(names)):
+        return []
     found = []
     for command, entry in zip(commands, entries, strict=True):
         if entry is None:
@@ -65,6 +67,24 @@ def _problems(client: redis.Redis, commands: Sequence[Command]) -> list[Problem]
         if reason:
             found.append(Problem("commands", reason, remedy))
     return list(dict.fromkeys(found))
+
+
+def _is_understood(entries: Any, count: int) -> bool:
+    """Whether this is what COMMAND INFO says of so many commands; a proxy may say anything."""
+    return (
+        isinstance(entries, list)
+        and len(entries) == count
+        and all(entry is None or _is_entry(entry) for entry in entries)
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, list) or len(entry) <= _KEY_STEP:
+        return False
+    numbers = (entry[index] for index in (_ARITY, _FIRST_KEY, _LAST_KEY, _KEY_STEP))
+    return all(isinstance(number, int) for number in numbers) and not isinstance(
+        entry[_FLAGS], str | bytes | int
+    )
 
 
 def _misfit(command: Command, entry: Sequence[Any]) -> tuple[str, str]:

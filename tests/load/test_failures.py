@@ -163,7 +163,7 @@ def waiting_for(answer: Answer) -> Case:
         (Answer(reply=b"-READONLY You can't write\r\n"), FailureKind.REPLY_ERROR),
         (Answer(reply=b"-NOPERM no permissions\r\n"), FailureKind.REPLY_ERROR),
         (Answer(reply=b"-NOAUTH Authentication required.\r\n"), FailureKind.AUTH),
-        (Answer(reply=b"?what\r\n"), FailureKind.REPLY_ERROR),
+        (Answer(reply=b"?what\r\n"), FailureKind.RESET),
     ],
 )
 def test_what_a_server_can_do_to_a_command(answer: Answer, kind: FailureKind) -> None:

@@ -19,8 +19,9 @@ def server_lost(look: Look) -> Finding | None:
     if not lost:
         return None
     return Finding(
-        f"the server went away in {lost} of {plural(len(look.case.trials), 'trial')}: what came"
-        " after is failures, not latency, but throughput counts that time as well and is too low",
+        f"the server went away, or was started anew, in {lost} of"
+        f" {plural(len(look.case.trials), 'trial')}: what came after is failures, or answers of an"
+        " empty server, and throughput counts that time as well",
         "look in the server's log for a crash, a restart or the out-of-memory killer",
     )
 

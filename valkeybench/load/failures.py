@@ -58,7 +58,8 @@ def failure_kind(error: BaseException) -> FailureKind:
         return FailureKind.CONNECT_TIMEOUT if connecting else FailureKind.TIMEOUT
     if "ConnectionError" in names:
         return _connection_failure(error, text)
-    return wire_failure_kind(error)
+    # Who hears nonsense hangs up.
+    return FailureKind.RESET if "InvalidResponse" in names else wire_failure_kind(error)
 
 
 def _names(error: BaseException) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -34,6 +34,18 @@ if TYPE_CHECKING:
 
 _ERRORS = (redis.RedisError, RedisClusterException)
 """What redis-py raises; the second is of the cluster client alone, and not one of the first."""
+
+_RIGHTS = (
+    "the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK or DEL on keys "
+    "that begin with valkeybench:"
+)
+_REMEDIES = {
+    "OOM": "raise the server's maxmemory, or load less: fewer keys, a smaller --value-size, or "
+    "none with --no-data-set",
+    "READONLY": "name the primary: this is a replica of it",
+    "": "see the server's log, and that nothing in between cuts connections",
+}
+"""What to do when the keys cannot be written, by what the server says; nothing: it is gone."""
 
 _TOGETHER = 1000
 """Commands in one pipeline: a few milliseconds of a server's time."""
@@ -70,9 +82,14 @@ def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iter
             keyspace.loaded, keyspace.restore = load(), load
         yield keyspace
     finally:
-        touched = (keys_touched(scenario.commands, prefix=each) for each in prefixes)
-        remove = _remove_from_nodes if endpoint.nodes else _remove
-        trouble = remove(client, chain.from_iterable(touched))
+
+        def touched() -> Iterator[str]:
+            for each in prefixes:
+                yield from keys_touched(scenario.commands, prefix=each)
+
+        trouble = (
+            _remove_everywhere(client, touched) if endpoint.nodes else _remove(client, touched())
+        )
         if trouble:
             said = f"those beginning with {prefix}: {trouble}"
             keyspace.left_behind = endpoint.masked(said)
@@ -144,8 +161,7 @@ def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str
     except _ERRORS as error:
         raise ServerError(
             endpoint.masked(f"the keys that the commands read could not be written: {error}"),
-            remedy="the user needs SET (or HSET, RPUSH and LTRIM, SADD, ZADD, XADD) and UNLINK "
-            "or DEL on keys that begin with valkeybench:",
+            remedy=_REMEDIES.get(reply_code(error), _RIGHTS),
         ) from None
     return Loaded(keys, size, clock() - begun) if keys else Loaded()
 
@@ -185,20 +201,38 @@ def _remove(client: AnyClient, keys: Iterable[str]) -> str:
     return ""
 
 
-def _remove_from_nodes(client: Any, keys: Iterable[str]) -> str:
-    """Remove keys node by node: one that is gone must not keep them on the others."""
+def _remove_everywhere(client: Any, keys: Callable[[], Iterable[str]]) -> str:
+    """Remove keys from a cluster, also from a replica that took a primary's place meanwhile."""
+    trouble, slots = _remove_from_nodes(client, keys())
+    if trouble:
+        with suppress(*_ERRORS):
+            client.nodes_manager.initialize()
+        left = (key for key in keys() if client.keyslot(key) in slots)
+        trouble, _ = _remove_from_nodes(client, left)
+    return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
+
+
+def _remove_from_nodes(client: Any, keys: Iterable[str]) -> tuple[dict[str, str], set[int]]:
+    """Remove keys node by node: one that is gone must not keep them on the others.
+
+    Gives what was wrong with each node, and the slots whose keys it may have left.
+    """
     trouble: dict[str, str] = {}
+    slots: set[int] = set()
     remove = _Removing()
     for some in _batches(keys):
         by_node = defaultdict(list)
         for key in some:
             by_node[client.get_node_from_key(key).name].append(key)
-        for node in by_node.keys() - trouble.keys():
-            try:
-                remove(client, by_node[node])
-            except _ERRORS as error:
-                trouble[node] = str(error)
-    return "; ".join(f"on {node}: {error}" for node, error in sorted(trouble.items()))
+        for node, its in by_node.items():
+            if node not in trouble:
+                try:
+                    remove(client, its)
+                except _ERRORS as error:
+                    trouble[node] = str(error)
+            if node in trouble:
+                slots.update(map(client.keyslot, its))
+    return trouble, slots
 
 
 class _Removing:
@@ -215,6 +249,8 @@ class _Removing:
             if self._word == "DEL":
                 raise
             self._word = "DEL"
+            self._send(client, keys)
+        except redis.ConnectionError:  # cut off: once more, over a new connection
             self._send(client, keys)
 
     def _send(self, client: AnyClient, keys: Sequence[str]) -> None:

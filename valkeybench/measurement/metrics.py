@@ -90,6 +90,6 @@ _FAILURES = {
     FailureKind.AUTH: "the server did not accept user name or password",
     FailureKind.TLS: "TLS negotiation failed",
     FailureKind.TIMEOUT: "the reply took longer than the socket timeout",
-    FailureKind.RESET: "the connection broke",
+    FailureKind.RESET: "the connection broke, or what came over it was no reply",
     FailureKind.REPLY_ERROR: "the server answered with an error",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from valkeybench.errors import ResultError
-from valkeybench.results.bounds import Count, Share  # noqa: TC001 - pydantic reads them at run time
+from valkeybench.results.bounds import Count, Share
 from valkeybench.results.record import Record
 from valkeybench.results.store import check_replaceable, write_text
 

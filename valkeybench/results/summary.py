@@ -186,7 +186,10 @@ def server_record(watch: ServerWatch) -> Server:
         ready=_reading(watch.ready, watch.opens_ns),
         after=_reading(after, watch.opens_ns),
         samples=[_reading(sample, watch.opens_ns) for sample in watch.samples],
-        connections_counted=None if counted is None else max(counted - watch.own_connections, 0),
+        # Of a server that is gone the last that is known is from before the load.
+        connections_counted=None
+        if counted is None or watch.lost
+        else max(counted - watch.own_connections, 0),
         cpu_share=max((share for share in shares if share is not None), default=None),
         lost=watch.lost,
         restarted=not watch.is_one_life,

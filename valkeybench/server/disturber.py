@@ -80,6 +80,8 @@ class Disturber:
         match asked.deed:
             case Deed.RESTART:
                 control.kill()
+                for sampler in self._sampler.samplers:
+                    sampler.expect_another()
                 leaving.wait(max(began + asked.lasts_ns - clock(), 0) / SECOND)
                 control.start()
             case Deed.STALL:

@@ -52,6 +52,9 @@ class ServerSampler(Watching):
         self._timeout_ns = timeout_ns
         self._connection = _make_connection(endpoint, timeout_ns)
         self._missing: list[str] = []
+        self._run_id: str | None = None
+        """Which start of which server we ask."""
+        self._replaced: ServerError | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -78,6 +81,11 @@ class ServerSampler(Watching):
         """Give the one there is."""
         return (self,)
 
+    @property
+    def replaced(self) -> ServerError | None:
+        """Give the error that another server answered than the first time; None if none did."""
+        return self._replaced
+
     def facts(self) -> ServerFacts:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""
         # HELLO is open to every user, and tells the version to those who may not use INFO.
@@ -90,9 +98,11 @@ class ServerSampler(Watching):
     def read(self) -> ServerReading:
         """Ask for the numbers of this instant; raises ServerError when the server is gone.
 
-        Where our user may not use INFO every number is None, and the server is not asked again.
+        It is gone, too, when another answers in its place: one that was started anew. Where our
+        user may not use INFO every number is None, and the server is not asked again.
         """
         info = self._info()
+        self._see_that_it_is_the_same(info.get("run_id"))
         return reading_from_info(info, time.perf_counter_ns())
 
     def cluster(self, what: str) -> object:
@@ -130,6 +140,22 @@ class ServerSampler(Watching):
         begun_ns = time.perf_counter_ns()
         answer = self._ask_if_allowed("PING")
         return None if answer is None else time.perf_counter_ns() - begun_ns
+
+    def expect_another(self) -> None:
+        """Take the next server that answers for the one we ask: it is started anew on purpose."""
+        self._run_id = None
+
+    def _see_that_it_is_the_same(self, run_id: str | None) -> None:
+        self._run_id = self._run_id or run_id
+        if run_id in (None, self._run_id):
+            return
+        self._replaced = ServerError(
+            f"{self._endpoint.address}: the server was restarted, or another took its place: "
+            "what was in it, our keys among it, may be gone, and its counters began anew",
+            remedy="see its log, and measure again when it stays; what was measured until then "
+            "is kept",
+        )
+        raise self._replaced
 
     def _info(self) -> dict[str, str]:
         return parse_info(str(self._ask_if_allowed("INFO") or ""))

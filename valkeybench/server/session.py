@@ -64,6 +64,8 @@ def watched(serving: Serving, *, cluster: bool) -> Iterator[tuple[Serving, Watch
 
 def gone(endpoint: Endpoint, sampler: Watching) -> ServerError:
     """Give the error that says which server, or which node of a cluster, went away."""
+    if sampler.replaced is not None:
+        return sampler.replaced
     who = f"the server at {endpoint.address}"
     if endpoint.nodes:
         who = f"a node of the cluster at {endpoint.address}"

@@ -1,4 +1,4 @@
-"""How servers are watched: whoever can read one can read it again and again beside the load."""
+"""How a server is watched during a load: read again and again, until it is gone."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ class Watching:
     def samplers(self) -> Sequence[ServerSampler]:
         """Give who asks each server."""
         raise NotImplementedError
+
+    @property
+    def replaced(self) -> ServerError | None:
+        """Give the error that a server was replaced by another while we asked; None if none was."""
+        return next((sampler.replaced for sampler in self.samplers if sampler.replaced), None)
 
     def facts(self) -> ServerFacts:
         """Ask for what does not change during a run; raises ServerError when the server is gone."""

@@ -7,10 +7,9 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.load.wire.failure import ErrorReplyError, WireError
+from valkeybench.load.wire.failure import ErrorReplyError
 from valkeybench.load.wire.loop import READABLE, WRITABLE
 from valkeybench.load.wire.replies import MANY, NotYet, ReplyReader
-from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -81,31 +80,31 @@ class Connection:
         """Give the reply that begins with these bytes (None: nothing more has come).
 
         Raises ErrorReplyError when it is an error, ConnectionResetError when it ends too
-        early, WireError when another one follows it, and what the socket raises.
+        early, WireError when more follows, and what the socket raises.
         """
+        reader = self._its_reader()
         try:
-            reply = yield from self._read_one(data)
+            reply = yield from self._read(reader, data)
         except ErrorReplyError:
-            self._see_no_more()
+            reader.expect_no_more()
             raise
-        self._see_no_more()
+        reader.expect_no_more()
         return reply
 
-    def _see_no_more(self) -> None:
-        """Raise WireError when there is another reply: the next command would take it for its."""
-        if self._reader is not None and self._reader.has_reply():
-            raise WireError(FailureKind.RESET, "the server answered more than it was asked")
-
-    def _read_one(self, data: bytes | None) -> Reading:
-        self.watch()
+    def _its_reader(self) -> ReplyReader:
         if self._reader is None:
             self._reader = ReplyReader()
+        return self._reader
+
+    def _read(self, reader: ReplyReader, data: bytes | None) -> Reading:
+        """Give one reply, whatever follows it."""
+        self.watch()
         while True:
             if data:
-                self._reader.feed(data)
+                reader.feed(data)
             elif data is not None:
                 raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
-            reply = self._reader.take()
+            reply = reader.take()
             if not isinstance(reply, NotYet):
                 return reply
             yield
@@ -117,16 +116,18 @@ class Connection:
     def read_all(self, count: int) -> ReadingAll:
         """Give as many replies as there will be.
 
-        Reads them all before it raises the first ErrorReplyError among them or in them.
+        Reads them all before it raises the first ErrorReplyError among them or in them;
+        raises what `read_rest` does besides.
         """
         replies: list[Reply] = []
         errors: list[ErrorReplyError] = []
+        reader = self._its_reader()
         while len(replies) + len(errors) < count:
             try:
-                replies.append((yield from self._read_one(None)))
+                replies.append((yield from self._read(reader, None)))
             except ErrorReplyError as error:
                 errors.append(error)
-        self._see_no_more()
+        reader.expect_no_more()
         last = replies[-1] if replies else None
         if isinstance(last, list):  # what a transaction gives holds the errors in it
             errors += (one for one in last if isinstance(one, ErrorReplyError))

@@ -102,7 +102,9 @@ class Opener:
                     return sock
         finally:
             task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
-        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {os.strerror(code)}")
+        # Who is let in and thrown out at once was not refused.
+        kind = FailureKind.RESET if code == errno.ECONNRESET else FailureKind.CONNECT_REFUSED
+        raise WireError(kind, f"connecting: {os.strerror(code)}")
 
     def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:
         """Wait until connecting has come to an end; give the error number it ended with."""

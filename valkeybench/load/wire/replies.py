@@ -105,12 +105,17 @@ class ReplyReader:
             raise reply
         return reply  # type: ignore[no-any-return]  # hiredis says Any
 
-    def has_reply(self) -> bool:
-        """Tell whether there is another reply, whole or broken; it is lost if there is."""
+    def expect_no_more(self) -> None:
+        """See that nothing has come beyond the replies that were asked for; raises WireError.
+
+        The next command would take it for its own. Messages nobody asked for may come.
+        """
         try:
-            return self.take() is not NOT_YET
-        except WireError:
-            return True
+            surplus = self.take()
+        except ErrorReplyError as error:
+            surplus = str(error)
+        if surplus is not NOT_YET:
+            raise WireError(FailureKind.RESET, "more replies than commands")
 
 
 class NotYet:

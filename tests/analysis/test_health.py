@@ -344,6 +344,7 @@ def test_a_stuck_handler_is_told_of_the_timeout_it_lacks() -> None:
         ("tls", "certificates"),
         ("timeout", "--socket-timeout"),
         ("reset", "closes connections"),
+        ("client_limit", "ulimit -n"),
         ("reply_error", "type of its keys"),
         ("of_the_future", "see what the server answered"),
     ],

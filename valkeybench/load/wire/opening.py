@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import ssl
 from collections import Counter
@@ -11,7 +10,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.wire.connections import Connection, TlsConnection
-from valkeybench.load.wire.failure import ErrorReplyError, WireError
+from valkeybench.load.wire.failure import ConnectError, ErrorReplyError
 from valkeybench.load.wire.loop import READABLE, WRITABLE
 from valkeybench.load.wire.requests import setup_commands
 from valkeybench.measurement.metrics import FailureKind
@@ -103,7 +102,7 @@ class Opener:
                     return sock
         finally:
             task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
-        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {os.strerror(code)}")
+        raise ConnectError(code)
 
     def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:
         """Wait until connecting has come to an end; give the error number it ended with."""
@@ -190,7 +189,7 @@ def _dial(family: int, where: Any) -> tuple[Any, int]:
     try:
         sock = socket.SocketType(family, _STREAM)
     except OSError as error:  # no descriptor left
-        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {error.strerror}") from error
+        raise ConnectError(error.errno or 0) from error
     if family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     code = sock.connect_ex(where)

@@ -21,6 +21,7 @@ from valkeybench.analysis.metric import COUNTS, STATS, TOTALS
 from valkeybench.errors import ExitCode
 from valkeybench.measurement.metrics import PARTS, FailureKind, Phase
 from valkeybench.results import runfile
+from valkeybench.results.record import Record
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 
 if TYPE_CHECKING:
@@ -228,28 +229,28 @@ def result_file_page() -> str:
     return _RESULT_FILE.substitute(records="\n\n".join(parts))
 
 
-def _records(first: type[runfile.Record]) -> list[type[runfile.Record]]:
+def _records(first: type[Record]) -> list[type[Record]]:
     """Give a record and all that it holds, each once, in the order they are met."""
     found = [first]
     for record in found:
         words = " ".join(kind for kind, _ in _fields_of(record).values())
         for name in re.findall(r"\w+", words):
             held = getattr(runfile, name, None)
-            if inspect.isclass(held) and issubclass(held, runfile.Record) and held not in found:
+            if inspect.isclass(held) and issubclass(held, Record) and held not in found:
                 found.append(held)
     return found
 
 
-def _fields_of(record: type[runfile.Record]) -> dict[str, tuple[str, str]]:
+def _fields_of(record: type[Record]) -> dict[str, tuple[str, str]]:
     """Give the type and the docstring of every field, those it inherits first."""
     found: dict[str, tuple[str, str]] = {}
     for each in reversed(record.__mro__):
-        if issubclass(each, runfile.Record) and each is not runfile.Record:
+        if issubclass(each, Record) and each is not Record:
             found |= _own_fields(each)
     return found
 
 
-def _own_fields(record: type[runfile.Record]) -> dict[str, tuple[str, str]]:
+def _own_fields(record: type[Record]) -> dict[str, tuple[str, str]]:
     [tree] = ast.parse(inspect.getsource(record)).body
     assert isinstance(tree, ast.ClassDef)  # noqa: S101 - what the source of a class is
     found: dict[str, tuple[str, str]] = {}

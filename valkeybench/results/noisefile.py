@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from valkeybench.errors import ResultError
-from valkeybench.results.bounds import Count, Share  # noqa: TC001 - pydantic reads them at run time
-from valkeybench.results.runfile import Record
+from valkeybench.results.bounds import Count, Share
+from valkeybench.results.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from valkeybench.results.bounds import AxisValue, Count, Many, Moment, Nanoseconds, Share
+from valkeybench.results.record import Record
 
 SCHEMA_VERSION: Final = 1
 
@@ -19,14 +20,6 @@ _NUMBERED = (
     *("pool_timeout_ns", "socket_timeout_ns", "connect_timeout_ns", "rtt_ns"),
 )
 """The axes whose values are numbers, where they have any."""
-
-
-class Record(BaseModel):
-    """A part of the run file: frozen, no unknown keys, no NaN or Infinity."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True
-    )
 
 
 class Tool(Record):
@@ -162,6 +155,9 @@ class Client(Record):
     pinned_to: Many[int] | None
     abandoned: Count = 0
     """Handlers still stuck in a command some time after the window closed."""
+    in_use_left: Count = 0
+    """Connections still taken when every handler had ended or was given up; there should be none
+    beyond those of abandoned handlers."""
     loop_lag: PhaseSummary | None = None
     """How late the event loop got round to what was due; None for a driver without one."""
 

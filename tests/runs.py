@@ -97,6 +97,7 @@ class Wish:
     setup_round_trips: float | None = 4.0
     setup_refused: float | None = 1.0
     abandoned: int = 0
+    in_use_left: int = 0
     drift: float = 0.0
     """By which share the second half is slower than the first."""
     evicted: int = 0
@@ -416,6 +417,7 @@ class _Trial:
             prewarm=prewarm,
             pinned_to=None,
             abandoned=self.wish.abandoned,
+            in_use_left=self.wish.in_use_left,
             loop_lag=phase_summary(self.seen.loop_lag) if self.seen.loop_lag else None,
         )
 

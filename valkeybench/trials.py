@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from valkeybench.server.watching import Watching
 
 _SAMPLE_EVERY_NS = 250 * MILLISECOND
+_MOST_SAMPLES = 2_400
+"""Readings of the server in one trial: those of ten minutes; a longer trial has them less often."""
 
 
 class Watcher(Protocol):
@@ -211,9 +213,8 @@ def _run_trial(
     doorstep = read_doorstep(endpoint)
     with bench.where.standing_by(trial, endpoint) as load:
         ready = sampler.read()
-        with sampler.watch(
-            _SAMPLE_EVERY_NS, through_gaps=trial.case.disturb is not None
-        ) as watching:
+        every_ns = max(_SAMPLE_EVERY_NS, trial.duration_ns // _MOST_SAMPLES)
+        with sampler.watch(every_ns, through_gaps=trial.case.disturb is not None) as watching:
             seen = load.run(disturber.during)
     after, turned_away = sampler.read_if_there(), read_doorstep(endpoint).since(doorstep)
     watch = ServerWatch(

@@ -56,7 +56,7 @@ def test_a_metric_of_the_reference_can_be_asked_for() -> None:
     for phase in phases:
         assert phase == parse_metric(f"{phase}.p99").phase
     totals = [name for name, kind in names if kind not in ("part", "whole", "beside")]
-    assert 16 == len(totals)
+    assert 17 == len(totals)
     for total in totals:
         assert total == parse_metric(total).stat
 

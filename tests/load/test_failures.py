@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -240,6 +241,7 @@ def test_failures_are_timed_apart(embedded: Endpoint) -> None:
         (redis.exceptions.ClusterDownError("CLUSTERDOWN no"), FailureKind.REPLY_ERROR),
         (redis.DataError("Invalid input of type"), FailureKind.REPLY_ERROR),
         (BrokenPipeError(), FailureKind.RESET),
+        (OSError(errno.EMFILE, "Too many open files"), FailureKind.CLIENT_LIMIT),
         (ValueError(), FailureKind.REPLY_ERROR),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from valkeybench.plan.workload import (
     Batch,
     command_table,
     has_batches,
+    walk,
     zipf_weights,
 )
 
@@ -38,6 +40,13 @@ SINGLE = (
 BATCHES = ("PIPELINE 3 GET h:{0..9} ; SET b:{seq:0..9} {value}", "MULTI INCR n ; GET n @2")
 
 workloads = st.lists(st.sampled_from(SINGLE + BATCHES), min_size=1, max_size=4).map(tuple)
+
+
+def test_a_table_is_walked_round_and_round_from_anywhere() -> None:
+    """In order, from the place on; what is not asked for is not looked at."""
+    assert list("cdabcdabc") == list(islice(walk("abcd", 2), 9))
+    assert list("abcda") == list(islice(walk("abcd", 0), 5))
+    assert list("abcd") == list(islice(walk("abcd", 4), 4))
 
 
 def requests(

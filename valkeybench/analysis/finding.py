@@ -22,6 +22,7 @@ class Code(StrEnum):
     FAILURES = "failures"
     REJECTED_CONNECTIONS = "rejected_connections"
     ABANDONED = "abandoned"
+    IN_USE_LEFT = "in_use_left"
     STARVED = "starved"
     UNFINISHED = "unfinished"
     CLIENT_SATURATED = "client_saturated"

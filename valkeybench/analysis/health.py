@@ -78,6 +78,7 @@ def _checks() -> dict[Code, Callable[[Look], Finding | None]]:
         Code.FAILURES: failures,
         Code.REJECTED_CONNECTIONS: rejected_connections,
         Code.ABANDONED: abandoned,
+        Code.IN_USE_LEFT: in_use_left,
         Code.STARVED: starved,
         Code.UNFINISHED: unfinished,
         Code.CLIENT_SATURATED: client_saturated,
@@ -151,10 +152,26 @@ def abandoned(look: Look) -> Finding | None:
     stuck = sum(trial.client.abandoned for trial in look.case.trials)
     if not stuck:
         return None
+    left = sum(trial.client.in_use_left for trial in look.case.trials)
+    holding = f", {plural(left, 'connection')} still taken" if left else ""
     return Finding(
-        f"{plural(stuck, 'handler')} hung in a command long after the window closed; how"
+        f"{plural(stuck, 'handler')} hung in a command long after the window closed{holding}; how"
         " slow those commands really are is not known",
         more_patience(look.case),
+    )
+
+
+def in_use_left(look: Look) -> Finding | None:
+    """Find connections that nobody gave back, other than those of handlers that hang."""
+    ends = [(trial.client.in_use_left, trial.client.abandoned) for trial in look.case.trials]
+    left = sum(max(taken - stuck, 0) for taken, stuck in ends)
+    if not left:
+        return None
+    return Finding(
+        f"{plural(left, 'connection')} {'was' if left == 1 else 'were'} never given back, though no"
+        " handler was busy any more:"
+        " the client library loses them, and a pool that loses some is smaller than it says",
+        "try another version of the client library, and do not size from this run",
     )
 
 

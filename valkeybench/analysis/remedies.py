@@ -98,8 +98,10 @@ def _mend(kind: FailureKind) -> str:
         FailureKind.CONNECT_TIMEOUT: (
             "open fewer connections at once, or allow more time (--connect-timeout)"
         ),
-        FailureKind.CONNECT_REFUSED: (
-            "see that the server listens there, and that ports are left on this machine"
+        FailureKind.CONNECT_REFUSED: "see that the server listens there",
+        FailureKind.CLIENT_LIMIT: (
+            "raise the limit of open files (ulimit -n) or widen the range of ports"
+            " (net.ipv4.ip_local_port_range) on this machine, or open fewer connections"
         ),
         FailureKind.MAX_CLIENTS: (
             "raise maxclients on the server, or use a smaller pool or fewer processes"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from valkeybench.cli.ending import output_ending_well
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,7 +66,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with output_ending_well():
+        app()
 
 
 @app.callback(invoke_without_command=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +11,18 @@ from valkeybench.report.terminal import render
 
 if TYPE_CHECKING:
     from valkeybench.report.document import Document
+
+
+class Lines:
+    """Standard error for lines nobody depends on: what cannot be written stops no measuring."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+    def print(self, line: str) -> None:
+        """Print a line, if it can be."""
+        with suppress(OSError):
+            self._console.print(line)
 
 
 def show(document: Document, *, on_stderr: bool = False) -> None:

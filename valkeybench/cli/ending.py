@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from valkeybench.errors import ExitCode, ScenarioError, ValkeybenchError
+from valkeybench.errors import (
+    ExitCode,
+    LoadError,
+    ResultError,
+    ScenarioError,
+    ValkeybenchError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 _TRACE = "VALKEYBENCH_TRACE"
 _LIKE_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
 _LEFT = b"left at once; keys that begin with valkeybench: may be left on a server of yours\n"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_NOT_GIVEN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 _SHOW_CURSOR = b"\x1b[?25h\n"
 """A progress bar hides it."""
 
@@ -40,20 +49,74 @@ def ending_well() -> Iterator[None]:
         say_error(error)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        _say("interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
-    except Exception as error:
-        if os.environ.get(_TRACE):
+    except OSError as error:
+        if (why := _not_ours(error)) is None:
+            _report_bug(error)
+        else:
+            say_error(why)
+            raise typer.Exit(why.exit_code) from None
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is said and has its exit code
+        _report_bug(error)
+
+
+@contextmanager
+def output_ending_well() -> Iterator[None]:
+    """See to it that what was printed has arrived; say so in one message when it cannot."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _give_output_up()
+        raise SystemExit(ExitCode.BUG) from None  # as click has it; nobody listens any more
+    except OSError as error:
+        if (why := _not_ours(error)) is None:
             raise
-        said = harmless(f"{type(error).__name__}: {error}")
-        typer.echo(
-            f"a bug of ours: {said}\n"
-            f"  please report it; {_TRACE}=1 before the command shows where it happened",
-            err=True,
+        _give_output_up()
+        say_error(why)
+        raise SystemExit(why.exit_code) from None
+
+
+def _report_bug(error: Exception) -> NoReturn:
+    if os.environ.get(_TRACE):
+        raise error
+    said = harmless(f"{type(error).__name__}: {error}")
+    _say(
+        f"a bug of ours: {said}\n"
+        f"  please report it; {_TRACE}=1 before the command shows where it happened"
+    )
+    raise typer.Exit(ExitCode.BUG) from None
+
+
+def _not_ours(error: OSError) -> ValkeybenchError | None:
+    """Say what the system did not have or do, when that is why we cannot go on."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return ResultError(
+            f"what there is to say could not be written: {reason}",
+            remedy="make room, or send standard output elsewhere; "
+            "--output FILE keeps what a run measured, whatever becomes of the rest",
         )
-        raise typer.Exit(ExitCode.BUG) from None
+    if error.errno in _NOT_GIVEN:
+        return LoadError(
+            f"this machine did not give what is needed: {reason}",
+            remedy="raise what it allows (ulimit -n and -u, the limits of a container)",
+        )
+    return None
+
+
+def _give_output_up() -> None:
+    """Let what is still waiting to be printed go nowhere, or the interpreter would try again."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def say_error(error: ValkeybenchError) -> None:
@@ -61,18 +124,17 @@ def say_error(error: ValkeybenchError) -> None:
     if isinstance(error, ScenarioError):
         count = len(error.problems)
         if count > 1:
-            typer.echo(f"{count} problems:", err=True)
+            _say(f"{count} problems:")
         indent = "  " if count > 1 else ""
         for problem in error.problems:
             place = typer.style(harmless(problem.place), bold=True)
-            typer.echo(f"{indent}{place}: {harmless(problem.reason)}", err=True)
+            _say(f"{indent}{place}: {harmless(problem.reason)}")
             if problem.remedy:
-                typer.echo(f"{indent}  {harmless(problem.remedy)}", err=True)
+                _say(f"{indent}  {harmless(problem.remedy)}")
         return
-    message = harmless(error.message)
-    typer.echo(f"{typer.style('error', fg='red', bold=True)}: {message}", err=True)
+    _say(f"{typer.style('error', fg='red', bold=True)}: {harmless(error.message)}")
     if error.remedy:
-        typer.echo(f"  {harmless(error.remedy)}", err=True)
+        _say(f"  {harmless(error.remedy)}")
 
 
 def harmless(message: str) -> str:
@@ -80,6 +142,12 @@ def harmless(message: str) -> str:
     from valkeybench.report.text import typeface  # noqa: PLC0415 - only for what went wrong
 
     return "\n".join(map(typeface("utf-8").text, message.split("\n")))
+
+
+def _say(words: str) -> None:
+    """Tell whoever reads standard error; where nobody can, the exit code has to do."""
+    with suppress(OSError):
+        typer.echo(words, err=True)
 
 
 def _interrupt(_: int, __: FrameType | None) -> NoReturn:

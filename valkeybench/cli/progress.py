@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from valkeybench.cli.consoles import Lines
 from valkeybench.cli.ending import is_terminal
 from valkeybench.report.labels import axes_labels, distance_label
 from valkeybench.scenario.model import plain
@@ -59,7 +60,7 @@ class PlainProgress(Silence):
     """Writes a line for the plan and one for each trial, to standard error."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._console = Lines()
         self._clock = _Clock()
 
     def planned(self, plan: Plan, endpoint: Endpoint, facts: ServerFacts) -> None:

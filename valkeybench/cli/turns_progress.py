@@ -5,9 +5,8 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from valkeybench.analysis.regression import as_change
+from valkeybench.cli.consoles import Lines
 from valkeybench.cli.progress import START_UP_SECONDS, Silence
 from valkeybench.units import SECOND, format_duration
 
@@ -32,7 +31,7 @@ class PlainTurns(SilentTurns):
     """Writes a line for each side and one for each pair, to standard error."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._console = Lines()
         self._began: float | None = None
         self._each = 0.0
 

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
+import numpy as np
+
 from valkeybench.measurement.histogram import Histogram
 from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
@@ -17,7 +19,7 @@ from valkeybench.scenario.model import Pool
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Sized
 
     from valkeybench.load.ledger import Shared
     from valkeybench.load.pace import Schedule
@@ -65,6 +67,10 @@ class WatchedPool(Protocol):
     """A pool that knows how many of its connections were in use when a handler asked."""
 
     max_connections: int
+
+    @property
+    def watched(self) -> Sized:
+        """Give what a lease takes the length of."""
 
     def in_use(self, lengths: Integers) -> Integers:
         """Turn what leases saw into connections in use."""
@@ -118,6 +124,16 @@ def make_recorder(case: Case, window: Window, common: object | None, *, pools: i
     )
 
 
+def in_use_left(case: Case, pools: Iterable[object], shared: Shared) -> int:
+    """Count the connections nobody has given back, or closed where there are no pools."""
+    if case.pool is Pool.MULTIPLEXED:
+        return 0
+    if not case.pool.is_pooled:
+        return shared.open
+    watched = [cast("WatchedPool", pool) for pool in pools]
+    return sum(int(pool.in_use(np.array([len(pool.watched)])).sum()) for pool in watched)
+
+
 def measured(  # noqa: PLR0913 - everything a driver knows in the end comes together here
     recorder: Recorder,
     *,
@@ -129,9 +145,13 @@ def measured(  # noqa: PLR0913 - everything a driver knows in the end comes toge
     replies: Sequence[Mapping[str, int]],
     cost: Cost,
     abandoned: int,
+    left: int,
     loop_lag: Histogram | None = None,
 ) -> Measurement:
-    """Put together what a driver saw; `handlers` are the commands each one completed."""
+    """Put together what a driver saw; `handlers` are the commands each one completed.
+
+    `left` are connections still taken after `abandoned` handlers were given up.
+    """
     return Measurement(
         window_ns=recorder.window.length_ns,
         completed=recorder.completed,
@@ -141,6 +161,7 @@ def measured(  # noqa: PLR0913 - everything a driver knows in the end comes toge
         offered=0 if schedule is None else schedule.offered,
         retries=shared.retries,
         abandoned=abandoned,
+        in_use_left=left,
         failures=recorder.failures,
         error_replies=dict(recorder.error_replies),
         histograms=recorder.histograms(),

@@ -10,6 +10,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from valkeybench.load.wire.failure import failure_kind as wire_failure_kind
+from valkeybench.load.wire.failure import is_limit_of_ours
 from valkeybench.measurement.metrics import FailureKind
 
 if TYPE_CHECKING:
@@ -89,12 +90,21 @@ def _connection_failure(error: BaseException, text: str) -> FailureKind:
         return FailureKind.POOL_TIMEOUT
     if "max number of clients" in text:
         return FailureKind.MAX_CLIENTS
-    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
-        return FailureKind.TLS
-    if any(isinstance(cause, (ConnectionResetError, BrokenPipeError)) for cause in causes(error)):
-        return FailureKind.RESET
+    if (kind := _kind_by_cause(error)) is not None:
+        return kind
     # redis-py words a failed connect "Error 111 connecting to host:port. …".
     return FailureKind.CONNECT_REFUSED if "connecting to" in text else FailureKind.RESET
+
+
+def _kind_by_cause(error: BaseException) -> FailureKind | None:
+    """Say what the system's own errors beneath a library's mean, if there are any."""
+    beneath_it = list(causes(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in beneath_it):
+        return FailureKind.TLS
+    if any(map(is_limit_of_ours, beneath_it)):
+        return FailureKind.CLIENT_LIMIT
+    broken = any(isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in beneath_it)
+    return FailureKind.RESET if broken else None
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

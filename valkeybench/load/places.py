@@ -244,7 +244,7 @@ def _stopped(name: str, message: object) -> LoadError | ServerError:
             return LoadError(
                 f"{name} did not get what it needs from its machine: {words}",
                 remedy="use fewer handlers or processes there, or raise what it allows "
-                "(ulimit -u, the memory and pids limits of a container)",
+                "(ulimit -u and -n, the memory and pids limits of a container)",
             )
         case Crashed(trace):
             return LoadError(f"{name} failed:\n{trace}", remedy="please report this")

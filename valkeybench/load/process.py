@@ -18,6 +18,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from valkeybench.load.driver import make_driver
+from valkeybench.load.failures import failure_kind
 from valkeybench.load.preflight import raise_open_files_limit
 from valkeybench.load.prewarming import refused
 from valkeybench.load.punctual import be_punctual
@@ -33,6 +34,7 @@ from valkeybench.load.talk import (
     receive,
     send,
 )
+from valkeybench.measurement.metrics import FailureKind
 from valkeybench.measurement.recorder import Window
 from valkeybench.scenario.model import Driver
 from valkeybench.scenario.word import TemplateError
@@ -125,10 +127,11 @@ def _failure(error: Exception, masked: Callable[[str], str]) -> Unable | Crashed
 
 
 def _is_lack(error: Exception) -> bool:
-    """Whether the machine had no memory or no threads to give."""
+    """Whether the machine had no memory, threads, files or ports to give."""
     # The only thing Python says when the system has no more threads.
     no_threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
-    return no_threads or isinstance(error, MemoryError)
+    no_more_connections = failure_kind(error) is FailureKind.CLIENT_LIMIT
+    return no_threads or no_more_connections or isinstance(error, MemoryError)
 
 
 if __name__ == "__main__":

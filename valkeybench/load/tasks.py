@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import cycle, islice
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.asking import drawn
 from valkeybench.load.async_asking import Tallied, library, make_asker, make_common
 from valkeybench.load.async_pace import OnSchedule, Thinking
-from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
+from valkeybench.load.driver import (
+    GRACE_NS,
+    Cost,
+    Prewarmed,
+    in_use_left,
+    make_recorder,
+    measured,
+)
 from valkeybench.load.event_loops import lateness_of_pauses, loop_factory
 from valkeybench.load.ledger import Shared, TaskLedger
 from valkeybench.load.loop_lag import LoopLag
@@ -18,7 +24,7 @@ from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import Schedule
 from valkeybench.load.punctual import head_start_ns
 from valkeybench.measurement.recorder import COMMAND_ROW
-from valkeybench.plan.workload import has_batches
+from valkeybench.plan.workload import has_batches, walk
 from valkeybench.scenario.model import Pool, Think
 from valkeybench.units import SECOND
 
@@ -102,6 +108,7 @@ class TasksDriver:
         cost = await self._watch(recorder)
         lag.stop()
         abandoned = await self._finish(tasks, window)
+        left = in_use_left(self._trial.case, [self._common], self._ledger.shared)
         if self._common is not None:
             await self._common.disconnect()
         return measured(
@@ -114,6 +121,7 @@ class TasksDriver:
             replies=[h.asker.replies for h in handlers if isinstance(h.asker, Tallied)],
             cost=cost,
             abandoned=abandoned,
+            left=left,
             loop_lag=lag.histogram(),
         )
 
@@ -135,7 +143,7 @@ class TasksDriver:
             handlers.append(
                 _Handler(
                     Tallied(asker) if trial.tally_replies else asker,
-                    commands=islice(cycle(table), number * len(table) // case.concurrency, None),
+                    commands=walk(table, number * len(table) // case.concurrency),
                     pace=Thinking(case.think or Think(0), f"{seed}/{number}", recorder.window)
                     if schedule is None
                     else OnSchedule(schedule, recorder.window),

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from itertools import cycle, islice
 from time import perf_counter_ns as clock
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.asking import Tallied, drawn, library, make_asker, make_common
 from valkeybench.load.cluster import make_cluster
-from valkeybench.load.driver import GRACE_NS, Cost, Prewarmed, make_recorder, measured
+from valkeybench.load.driver import (
+    GRACE_NS,
+    Cost,
+    Prewarmed,
+    in_use_left,
+    make_recorder,
+    measured,
+)
 from valkeybench.load.ledger import Ledger, Shared
 from valkeybench.load.notebook import UNUSED_ROW, Notebook
 from valkeybench.load.pace import OnSchedule, Schedule, Thinking
 from valkeybench.measurement.recorder import COMMAND_ROW
-from valkeybench.plan.workload import has_batches
+from valkeybench.plan.workload import has_batches, walk
 from valkeybench.scenario.model import Pool, Think
 from valkeybench.units import SECOND
 
@@ -97,6 +103,7 @@ class ThreadsDriver:
             before = None  # to be read when it opens, which is yet to come
         cost = self._watch(recorder, before)
         abandoned = self._finish(handlers, recorder)
+        left = in_use_left(case, self._pools(), self._ledger.shared)
         if self._common is not None and case.pool is Pool.MULTIPLEXED and not abandoned:
             self._common.disconnect()
         seen = measured(
@@ -109,6 +116,7 @@ class ThreadsDriver:
             replies=[h.asker.replies for h in handlers if isinstance(h.asker, Tallied)],
             cost=cost,
             abandoned=abandoned,
+            left=left,
         )
         if self._cluster is None:
             return seen
@@ -140,7 +148,7 @@ class ThreadsDriver:
             handlers.append(
                 _Handler(
                     Tallied(asker) if trial.tally_replies else asker,
-                    commands=islice(cycle(table), number * len(table) // case.concurrency, None),
+                    commands=walk(table, number * len(table) // case.concurrency),
                     pace=Thinking(case.think or Think(0), f"{seed}/{number}", recorder.window)
                     if schedule is None
                     else OnSchedule(schedule, recorder.window),

@@ -103,6 +103,8 @@ class Measurement:
     """Commands that were due in the window by the schedule of an open load; 0 for a closed one."""
     retries: int = 0
     abandoned: int = 0
+    in_use_left: int = 0
+    """Connections still taken when every handler had ended or was given up."""
     failures: Mapping[str, int] = field(default_factory=dict)
     error_replies: Mapping[str, int] = field(default_factory=dict)
     """The server's answers to commands that failed, by code as the client heard it."""

@@ -68,6 +68,7 @@ class FailureKind(StrEnum):
     POOL_TIMEOUT = "pool_timeout"
     CONNECT_TIMEOUT = "connect_timeout"
     CONNECT_REFUSED = "connect_refused"
+    CLIENT_LIMIT = "client_limit"
     MAX_CLIENTS = "max_clients"
     AUTH = "auth"
     TLS = "tls"
@@ -86,6 +87,7 @@ _FAILURES = {
     FailureKind.POOL_TIMEOUT: "no connection came free within the pool's timeout",
     FailureKind.CONNECT_TIMEOUT: "connecting took longer than the connect timeout",
     FailureKind.CONNECT_REFUSED: "nobody listens there, or no way to get there",
+    FailureKind.CLIENT_LIMIT: "the client's machine had no file or port for one more connection",
     FailureKind.MAX_CLIENTS: "the server has as many clients as it allows",
     FailureKind.AUTH: "the server did not accept user name or password",
     FailureKind.TLS: "TLS negotiation failed",

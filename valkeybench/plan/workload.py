@@ -7,10 +7,10 @@ or a `Batch`, which is several in one round trip.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate, cycle, islice
+from itertools import accumulate, chain, cycle, islice, repeat
 from math import ceil
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from valkeybench.plan.values import value_pool
 from valkeybench.scenario.template import Together, parse_template
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from valkeybench.scenario.template import Command, Template
     from valkeybench.scenario.values import Values
     from valkeybench.scenario.word import Word
+
+T = TypeVar("T")
 
 TABLE_SIZE = 1 << 13
 """Commands drawn ahead for each load process; handlers walk them from different places."""
@@ -55,6 +57,15 @@ def command_table(
 def has_batches(texts: tuple[str, ...]) -> bool:
     """Tell whether any request can be a batch."""
     return any(parse_template(text).together for text in texts)
+
+
+def walk(table: Sequence[T], first: int) -> Iterator[T]:
+    """Walk a table round and round, from somewhere in it.
+
+    Nobody who does so walks there first or keeps a copy: there may be ten thousand.
+    """
+    begun = map(table.__getitem__, range(first, len(table)))
+    return chain(begun, chain.from_iterable(repeat(table)))
 
 
 def table_size(templates: Sequence[Template]) -> int:

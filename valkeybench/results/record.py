@@ -1,4 +1,4 @@
-"""What every part of the run file is: a record that checks itself."""
+"""What every part of a file of ours is: a record that checks itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """A part of the run file: frozen, no unknown keys, no NaN or Infinity."""
+    """A part of a file: frozen, no unknown keys, no NaN or Infinity."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", allow_inf_nan=False, populate_by_name=True

@@ -163,6 +163,9 @@ class Client(Record):
     pinned_to: Many[int] | None
     abandoned: Count = 0
     """Handlers still stuck in a command some time after the window closed."""
+    in_use_left: Count = 0
+    """Connections still taken when every handler had ended or was given up; there should be none
+    beyond those of abandoned handlers."""
     loop_lag: PhaseSummary | None = None
     """How late the event loop got round to what was due; None for a driver without one."""
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import contextmanager, suppress
 from datetime import UTC
+from itertools import chain, count
 from math import isinf
 from pathlib import Path
 from stat import S_IMODE
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from valkeybench.errors import ResultError, ScenarioError
+from valkeybench.results.claim import claimed, taken
 from valkeybench.results.runfile import SCHEMA_VERSION, RunFile
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ MOST_VALUES = 5_000_000
 
 MOST_CASES = 10_000
 
+_ROOM = 64 * 2**10
+"""Bytes there must be room for before the load: more than a run of one trial takes."""
+
 _MOST_NAMES = 10_000
 """Names in one object."""
 
@@ -41,8 +46,14 @@ DEFAULT_DIRECTORY = Path("results")
 
 
 def default_path(name: str, created: datetime) -> Path:
-    """Choose where a run is kept when the user does not say: `results/<utc>-<name>.json`."""
-    return DEFAULT_DIRECTORY / f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}.json"
+    """Choose where a run is kept when the user does not say: `results/<utc>-<name>.json`.
+
+    A number follows where that is taken, by a run of the same second or since the clock was set
+    back: nobody asked for it to be replaced.
+    """
+    stem = f"{created.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}"
+    names = chain([f"{stem}.json"], (f"{stem}-{number}.json" for number in count(2)))
+    return next(path for each in names if not taken(path := DEFAULT_DIRECTORY / each))
 
 
 @contextmanager
@@ -50,7 +61,7 @@ def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output"
     """Find out before the load starts whether the result can be kept; keep its place meanwhile.
 
     A directory made for it is gone again when nothing came to be in it. No path is no place to
-    keep. Raises ScenarioError naming what stands in the way.
+    keep. Raises ScenarioError naming what stands in the way, another run among them.
     """
     if path is None:
         yield
@@ -65,15 +76,18 @@ def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output"
         _unmake(made)
         raise _unwritable(path, error, flag) from None
     try:
-        yield
+        with claimed(path):
+            yield
     finally:
         _unmake(made)
 
 
 def _try_writing(directory: Path) -> None:
-    """Raise OSError where no file can be made; modes alone do not tell."""
-    with tempfile.TemporaryFile(dir=directory):
-        pass
+    """Raise OSError where no file can be made and filled; modes alone do not tell."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(bytes(_ROOM))  # a full disk makes files, and has nothing to put in them
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _make(directory: Path) -> list[Path]:

@@ -290,6 +290,7 @@ def _client(trial: PlannedTrial, seen: Measurement) -> Client:
         prewarm=prewarm,
         pinned_to=sorted(trial.pin) if trial.pin is not None else None,
         abandoned=seen.abandoned,
+        in_use_left=seen.in_use_left,
         loop_lag=phase_summary(seen.loop_lag) if seen.loop_lag and seen.loop_lag.count else None,
     )
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain, repeat
 from time import perf_counter_ns as clock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from valkeybench.load.driver import Cost, summed_replies
 from valkeybench.load.ledger import OpeningNotes
@@ -24,7 +23,7 @@ from valkeybench.measurement.measurement import Measurement, Opening
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.measurement.recorder import COMMAND_ROW, Recorder, Window
 from valkeybench.plan.arrivals import think_times
-from valkeybench.plan.workload import Batch, command_table, has_batches
+from valkeybench.plan.workload import Batch, command_table, has_batches, walk
 from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from valkeybench.plan.workload import Request
     from valkeybench.server.endpoint import Endpoint
 
-T = TypeVar("T")
-
 _GRACE_NS = 6 * SECOND
 """How long commands under way may take to end when the window has closed."""
 
@@ -45,8 +42,8 @@ _MOST_ENCODED_AHEAD = 1 << 26
 """Bytes of requests encoded before the load. More would not fit: they are encoded when their
 turn comes, before they are begun, so that no phase holds it."""
 
-_MOST_ROWS = 1 << 21
-"""Commands noted before they are counted while the load goes on: 20 s of the fastest load, in
+_MOST_NOTED = COMMAND_ROW.size << 21
+"""Bytes of notes before they are counted while the load goes on: 20 s of the fastest load, in
 100 MB. From then on the loop pauses now and then to count, and commands take that longer."""
 
 
@@ -114,6 +111,7 @@ class WireDriver:
         for task in (watching, *handlers):
             self._loop.spawn(task)
         stuck = set(self._loop.run(until=window.closes + self._grace_ns))
+        in_use = len(self._opener.open_now) if self._pool is None else self._pool.in_use
         self._close()
         for notebook in notebooks:
             notebook.hand_over(recorder)
@@ -121,6 +119,7 @@ class WireDriver:
         for handler in left:
             recorder.abandon(handler.due)
         seen = self._measurement(recorder, handlers, schedule, watching.cost, abandoned=len(left))
+        seen = replace(seen, in_use_left=in_use)
         if refill is None:
             return seen
         return replace(
@@ -145,7 +144,7 @@ class WireDriver:
         )
 
     def _make_handlers(self, window: Window, schedule: Schedule | None) -> list[Handler]:
-        case = self._trial.case
+        case, batches = self._trial.case, has_batches(self._trial.commands)
         return [
             Handler(
                 self._requests(number),
@@ -156,7 +155,7 @@ class WireDriver:
                 window=window,
                 replies=self._replies,
                 case=case,
-                batches=has_batches(self._trial.commands),
+                batches=batches,
             )
             for number in range(case.concurrency)
         ]
@@ -165,8 +164,8 @@ class WireDriver:
         """Walk the table of requests round and round, each handler from its own place."""
         first = number * len(self._table) // self._trial.case.concurrency
         if self._encoded:
-            return _round(self._encoded, first)
-        return map(encode_request, _round(self._table, first))
+            return walk(self._encoded, first)
+        return map(encode_request, walk(self._table, first))
 
     def _pace(self, schedule: Schedule | None, *, seed: str) -> Thinking | OnSchedule | None:
         if schedule is not None:
@@ -270,17 +269,11 @@ class _Watching(Task):
             series.open_connections[interval] = len(self._opener.open_now)
             border = window.opens + (interval + 1) * series.interval_ns
             yield from self._loop.pause(self, min(border, window.closes))
-            noted = sum(len(notebook.commands) for notebook in self._notebooks)
-            if noted > _MOST_ROWS * COMMAND_ROW.size:
+            if sum(notebook.noted for notebook in self._notebooks) > _MOST_NOTED:
                 for notebook in self._notebooks:
                     notebook.hand_over(self._recorder)
         self.cost = Cost.now() - before
         yield from self._loop.end(self)
-
-
-def _round(table: Sequence[T], first: int) -> Iterator[T]:
-    """Walk a table for ever, from somewhere in it; neither walks there nor keeps a copy."""
-    return chain(table[first:], chain.from_iterable(repeat(table)))
 
 
 def _size(request: Request) -> int:

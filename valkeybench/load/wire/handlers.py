@@ -64,6 +64,11 @@ class Notebook:
         self.completed = 0
         """How many commands were handed over that completed in the window."""
 
+    @property
+    def noted(self) -> int:
+        """Give how many bytes of rows there are to be counted."""
+        return len(self.commands) + len(self.opened) + len(self.failed)
+
     def hand_over(self, recorder: Recorder) -> None:
         """Let everything noted so far be counted, and begin afresh."""
         if self.commands:

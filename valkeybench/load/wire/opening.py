@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import ssl
 from collections import Counter
@@ -11,7 +10,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from valkeybench.load.wire.connections import Connection, TlsConnection
-from valkeybench.load.wire.failure import ErrorReplyError, WireError
+from valkeybench.load.wire.failure import ConnectError, ErrorReplyError
 from valkeybench.load.wire.loop import WRITABLE
 from valkeybench.load.wire.requests import setup_commands
 from valkeybench.measurement.metrics import FailureKind
@@ -102,9 +101,7 @@ class Opener:
                     return sock
         finally:
             task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
-        # Who is let in and thrown out at once was not refused.
-        kind = FailureKind.RESET if code == errno.ECONNRESET else FailureKind.CONNECT_REFUSED
-        raise WireError(kind, f"connecting: {os.strerror(code)}")
+        raise ConnectError(code)
 
     def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:
         """Wait until connecting has come to an end; give the error number it ended with."""
@@ -191,7 +188,7 @@ def _dial(family: int, where: Any) -> tuple[Any, int]:
     try:
         sock = socket.SocketType(family, _STREAM)
     except OSError as error:  # no descriptor left
-        raise WireError(FailureKind.CONNECT_REFUSED, f"connecting: {error.strerror}") from error
+        raise ConnectError(error.errno or 0) from error
     if family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     code = sock.connect_ex(where)

@@ -57,6 +57,11 @@ class FifoPool:
         self._timeout_ns = timeout_ns
         self._watching = False
 
+    @property
+    def in_use(self) -> int:
+        """Count the places somebody has."""
+        return self.size - len(self.free)
+
     def admit(self, connection: Connection) -> None:
         """Let a connection be of this pool, in a place that was taken for it."""
         connection.watch()

@@ -10,7 +10,9 @@ the loop was busy with others is part of `command`, as it is in any client.
 
 A handler that is done begins on its next command in the next turn of the loop. So the loop hears
 all replies that have come before it asks again: none of them waits for requests of others to be
-written, and the server is given its work in one go, and woken for it once.
+written, and the server is given its work in one go, and woken for it once. A connection that
+is for one command has one reply to give, which is there when all others have had their turn, if
+they are many: it is looked for then, and only if it is not there the connection is watched.
 """
 
 from __future__ import annotations
@@ -160,8 +162,7 @@ class Handler(Taker):
         special, paced, closes = self._is_special, self._pace is not None, self._window.closes
         pool, resumes, resume, notes = self._pool, self._loop.resumes, self.resume, self._notes
         free, give = ([], Connection.close) if pool is None else (pool.free, pool.give)
-        rows, pack = self.notebook.commands, COMMAND_ROW.pack
-        next_turn, look_soon = self._loop.soon, self._loop.look_soon
+        rows, pack, next_turn = self.notebook.commands, COMMAND_ROW.pack, self._loop.soon
         last, done = Glance(), clock()
         for request in self._requests:
             self.due = begun = clock()
@@ -188,10 +189,6 @@ class Handler(Taker):
                 else:
                     if (sent := connection.send(request)) < len(request):
                         yield from connection.send_rest(request, sent)
-                    if pool is None and not connection.watched:
-                        # It has this one reply to give, which is there when all others have
-                        # had their turn, if they are many. Then it need never be watched.
-                        look_soon(resume)
                     yield
                     try:
                         data = connection.receive(last.room)

@@ -80,6 +80,8 @@ class Opener:
         notes.connect += connected - begun
         if self._context is not None or self._introduction:
             yield from self._prepare(task, connection, notes)
+        if not connection.watched:
+            self._loop.look_soon(task.resume)
         self.got_through += 1
         return connection
 

@@ -182,17 +182,18 @@ def test_who_is_answered_asks_again_when_all_others_were_heard(
 
 
 def test_a_connection_for_one_command_is_watched_only_while_its_reply_is_awaited(
-    both_ways: Serving, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whose reply has come when all others had their turn need never be."""
     watched: list[str] = []
     watch = Connection.watch
     monkeypatch.setattr(Connection, "watch", noting("W", watched, watch))
     many = wire(pool=Pool.NONE, concurrency=40, handshake=Handshake.MINIMAL, protocol=2)
-    endpoint = replace(both_ways.endpoint(), username=None, password=None)
-    with redis.Redis(**both_ways.endpoint().connection_kwargs()) as client:  # type: ignore[arg-type]
-        client.acl_setuser("default", enabled=True, nopass=True, categories=["+@all"], keys="*")
-    seen = drive_here(make_trial(many), endpoint)
+    with open_servers(ServerSettings(), maxclients_needed=200) as serving:
+        known = serving.endpoint()
+        with redis.Redis(**known.connection_kwargs()) as client:  # type: ignore[arg-type]
+            client.acl_setuser("default", enabled=True, nopass=True, categories=["+@all"], keys="*")
+        seen = drive_here(make_trial(many), replace(known, username=None, password=None))
     assert 0 < seen.completed
     assert len(watched) < seen.completed
 

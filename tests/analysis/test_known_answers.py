@@ -167,7 +167,7 @@ def test_what_cannot_be_proved_is_not_certified() -> None:
     """With trials that differ by a quarter, fresh pairs leave it open, and it says so."""
     noisy = replace(SMALL, noise=0.25)
     goal = Goal(handlers=24, confidence=Confidence.CERTIFIED)
-    one = search(noisy, goal, commands=2000, seed=1)
+    one = search(noisy, goal, commands=2000, seed=3)
     assert Confidence.CERTIFIED is not one.answer.basis
     assert all(each.conclusion is not Conclusion.HOLDS for each in one.answer.certificates)
 

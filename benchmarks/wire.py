@@ -5,8 +5,10 @@ generators; when others take some, the numbers tell who was given more.
 
 One generator thread each, 50 connections, GET, the same server, taking turns; `wire` records
 every phase of every command as in any run. Compared is throughput, as the median over rounds
-of the ratio within a round. Without a pool each turn is short and followed by a pause, or all
-would only show how fast this machine runs out of ports.
+of the ratio within a round. `most` is the ratio at which the server would be busy all the time,
+by what a command cost it in our turns: no generator could show more. Without a pool each turn
+is short and followed by a pause, or all would only show how fast this machine runs out of
+ports.
 
     python benchmarks/wire.py [--rounds 7] [--seconds 1.0]
 
@@ -76,7 +78,8 @@ def main() -> int:
     options = parser.parse_args()
     missed = False
     print(
-        f"{'load':<12} {'rival':<17} {'rival/s':>8} {'wire/s':>8} {'ratio':>6} {'range':>11} target"
+        f"{'load':<12} {'rival':<17} {'rival/s':>8} {'wire/s':>8} {'ratio':>6} {'range':>11} "
+        f"{'most':>5} target"
     )
     with open_servers(ServerSettings(), maxclients_needed=200, tls=(False, True)) as serving:
         _let_everybody_in(serving.endpoint(tls=False))
@@ -85,22 +88,34 @@ def main() -> int:
                 print(f"{contest.name:<12} {contest.rival:<17} is not on PATH")
                 continue
             endpoint = replace(serving.endpoint(tls=contest.tls), password=None, username=None)
-            pairs = [
-                _pair(contest, endpoint, options.seconds, swap=bool(number % 2))
+            rounds = [
+                _round(contest, endpoint, options.seconds, swap=bool(number % 2))
                 for number in range(options.rounds)
             ]
-            missed |= not _report(contest, pairs)
+            missed |= not _report(contest, rounds)
     return int(missed)
 
 
-def _report(contest: Contest, pairs: list[tuple[float, float]]) -> bool:
-    ratios = sorted(ours / theirs for theirs, ours in pairs)
-    theirs, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
+@dataclass(frozen=True)
+class Round:
+    """Commands per second of both, and what one of ours cost the server."""
+
+    theirs: float
+    ours: float
+    server_seconds: float
+
+
+def _report(contest: Contest, rounds: list[Round]) -> bool:
+    ratios = sorted(each.ours / each.theirs for each in rounds)
+    theirs, ours = (
+        statistics.median(side) for side in zip(*((r.theirs, r.ours) for r in rounds), strict=True)
+    )
+    most = statistics.median(1 / each.server_seconds / each.theirs for each in rounds)
     ratio = statistics.median(ratios)
     spread = f"{ratios[0]:.2f}–{ratios[-1]:.2f}"
     print(
         f"{contest.name:<12} {contest.rival:<17} {theirs:>8.0f} {ours:>8.0f} {ratio:>6.2f} "
-        f"{spread:>11} {contest.target:>6.2f}",
+        f"{spread:>11} {most:>5.2f} {contest.target:>6.2f}",
         flush=True,
     )
     return ratio >= contest.target
@@ -112,18 +127,29 @@ def _let_everybody_in(endpoint: Endpoint) -> None:
         client.execute_command("ACL", "SETUSER", "default", "on", "nopass", "~*", "&*", "+@all")
 
 
-def _pair(
-    contest: Contest, endpoint: Endpoint, seconds: float, *, swap: bool
-) -> tuple[float, float]:
-    """Run both, one after the other; give commands per second, the rival's first."""
+def _round(contest: Contest, endpoint: Endpoint, seconds: float, *, swap: bool) -> Round:
+    """Run both, one after the other."""
     rivals = {"valkey-benchmark": _valkey_benchmark, "resp-benchmark": _resp_benchmark}
     sides: list[Callable[[Contest, Endpoint, float], float]] = [rivals[contest.rival], _wire]
-    reached = {}
+    reached, cost = {}, {}
     for side in reversed(sides) if swap else sides:
+        before = _server_use(endpoint)
         reached[side] = side(contest, endpoint, seconds)
+        used, commands = (
+            after - then for after, then in zip(_server_use(endpoint), before, strict=True)
+        )
+        cost[side] = used / commands
         if not contest.pooled:
             time.sleep(PORTS_FREE_AGAIN_SECONDS)
-    return reached[sides[0]], reached[sides[1]]
+    return Round(reached[sides[0]], reached[sides[1]], cost[sides[1]])
+
+
+def _server_use(endpoint: Endpoint) -> tuple[float, int]:
+    """Give the server's CPU seconds and the commands it has processed, by its own counters."""
+    with redis.Redis(**endpoint.connection_kwargs()) as client:  # type: ignore[arg-type]  # by name
+        told = client.info("everything")
+    used = told["used_cpu_user_main_thread"] + told["used_cpu_sys_main_thread"]
+    return used, told["total_commands_processed"]
 
 
 def _wire(contest: Contest, endpoint: Endpoint, seconds: float) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from valkeybench.scenario.model import Case
     from valkeybench.server.endpoint import Endpoint
 
-LASTS_NS = 200 * MILLISECOND
+LASTS_NS = 100 * MILLISECOND
 
 _LONGEST_NS = 10 * SECOND
 

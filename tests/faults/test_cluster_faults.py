@@ -56,8 +56,10 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, 
             identity = ask(second, "CLUSTER", "MYID").decode()
             wait_until(lambda: identity in str(ask(replica.endpoint, "CLUSTER", "NODES")))
             wait_until(lambda: "cluster_state:ok" in str(ask(replica.endpoint, "CLUSTER", "INFO")))
-            ask(replica.endpoint, "CLUSTER", "REPLICATE", identity)
             ask(second, "CONFIG", "SET", "primaryauth", first.password.reveal())
+            # It would wait some seconds for other replicas to come.
+            ask(second, "CONFIG", "SET", "repl-diskless-sync-delay", 0)
+            ask(replica.endpoint, "CLUSTER", "REPLICATE", identity)
             wait_until(lambda: "slave up" == role(replica.endpoint))
             yield (*(node.endpoint for node in primaries), replica.endpoint)
 

@@ -76,7 +76,7 @@ def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output"
         _unmake(made)
         raise _unwritable(path, error, flag) from None
     try:
-        with claimed(path):
+        with claimed(path, flag=flag):
             yield
     finally:
         _unmake(made)

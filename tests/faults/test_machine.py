@@ -146,6 +146,15 @@ def test_output_nobody_takes_loses_no_result(scene: Scene) -> None:
     assert kept.created != again.created
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_reason_to_stop(scene: Scene, closed: str) -> None:
+    """Whoever closes standard streams has the run done and kept; nothing else takes their place."""
+    ended = ended_where(scene, f"exec {closed}", *POOLED)
+    assert_kept_whole(scene, ended.err + ended.out)
+    assert ExitCode.DONE == ended.code
+    assert ("" == ended.err) is ("2>&-" in closed)
+
+
 def assert_kept_whole(scene: Scene, said: str) -> RunFile:
     """See that a run is kept whole, without a traceback."""
     kept = kept_run(scene.output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from valkeybench.cli.ending import output_ending_well
+from valkeybench.cli.ending import let_closed_streams_lead_nowhere, output_ending_well
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +66,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    let_closed_streams_lead_nowhere()
     with output_ending_well():
         app()
 

@@ -32,6 +32,17 @@ _SHOW_CURSOR = b"\x1b[?25h\n"
 """A progress bar hides it."""
 
 
+def let_closed_streams_lead_nowhere() -> None:
+    """Open streams that we were given closed, or the next files opened would take their places."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
 @contextmanager
 def ending_well() -> Iterator[None]:
     """Turn whatever stops a command into a message and an exit code; never a traceback.

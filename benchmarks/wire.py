@@ -87,9 +87,12 @@ def main() -> int:
             if shutil.which(contest.rival) is None:
                 print(f"{contest.name:<12} {contest.rival:<17} is not on PATH")
                 continue
-            endpoint = replace(serving.endpoint(tls=contest.tls), password=None, username=None)
+            plain, endpoint = (
+                replace(serving.endpoint(tls=tls), password=None, username=None)
+                for tls in (False, contest.tls)
+            )
             rounds = [
-                _round(contest, endpoint, options.seconds, swap=bool(number % 2))
+                _round(contest, endpoint, options.seconds, plain, swap=bool(number % 2))
                 for number in range(options.rounds)
             ]
             missed |= not _report(contest, rounds)
@@ -127,16 +130,18 @@ def _let_everybody_in(endpoint: Endpoint) -> None:
         client.execute_command("ACL", "SETUSER", "default", "on", "nopass", "~*", "&*", "+@all")
 
 
-def _round(contest: Contest, endpoint: Endpoint, seconds: float, *, swap: bool) -> Round:
-    """Run both, one after the other."""
+def _round(
+    contest: Contest, endpoint: Endpoint, seconds: float, plain: Endpoint, *, swap: bool
+) -> Round:
+    """Run both, one after the other; what they cost the server is asked the `plain` way."""
     rivals = {"valkey-benchmark": _valkey_benchmark, "resp-benchmark": _resp_benchmark}
     sides: list[Callable[[Contest, Endpoint, float], float]] = [rivals[contest.rival], _wire]
     reached, cost = {}, {}
     for side in reversed(sides) if swap else sides:
-        before = _server_use(endpoint)
+        before = _server_use(plain)
         reached[side] = side(contest, endpoint, seconds)
         used, commands = (
-            after - then for after, then in zip(_server_use(endpoint), before, strict=True)
+            after - then for after, then in zip(_server_use(plain), before, strict=True)
         )
         cost[side] = used / commands
         if not contest.pooled:

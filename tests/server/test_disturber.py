@@ -62,9 +62,15 @@ class Recorded:
         return [word for word, _ in self.told]
 
 
+class Unwatched:
+    """Stands in for who watches the server."""
+
+    samplers = ()
+
+
 def disturber(asked: Disturbance | None, control: object) -> Disturber:
     """Make a disturber of a stand-in."""
-    return Disturber(asked, cast("Control", control), cast("Watching", None))
+    return Disturber(asked, cast("Control", control), cast("Watching", Unwatched()))
 
 
 def soon(lasts_ns: int = 10 * SECOND) -> Window:
@@ -221,6 +227,7 @@ def test_who_watches_looks_through_a_gap(ours: Serving) -> None:
         with sampler.watch(10 * MILLISECOND, through_gaps=True) as watch:
             wait_until(lambda: watch.readings)
             control.kill()
+            sampler.expect_another()
             control.start()
             wait_until(lambda: len({reading.life for reading in watch.readings}) == 2)
         assert not watch.lost

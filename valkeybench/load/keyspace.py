@@ -155,8 +155,9 @@ def _load(client: AnyClient, endpoint: Endpoint, scenario: Scenario, prefix: str
                 keys += 1
                 size += sending.add(commands)
         sending.send()
-        if isinstance(client, redis.Redis):
-            # Nobody but the load and who watches it holds a connection meanwhile.
+        if isinstance(client, redis.Redis) and any(scenario.axes.disturb):
+            # Whose connections are killed, and counted, is the load's. Otherwise ours is kept: a
+            # server that is full by the end might not let us in to remove the keys.
             client.connection_pool.disconnect()
     except _ERRORS as error:
         raise ServerError(

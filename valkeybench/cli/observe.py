@@ -67,7 +67,7 @@ def observe(
             "give --url valkey://host:6379, or VALKEYBENCH_URL",
         )
     if output is not None:
-        check_replaceable(output)
+        check_replaceable(output, remedy="use --json to print it")
     with _Progress(quiet=quiet) as progress:
         findings = workflow.observe(scenario, pace, wish, watcher=progress)
     text = observe_json(findings, created=datetime.now(UTC))

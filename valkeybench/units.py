@@ -133,6 +133,11 @@ def plural(number: int, what: str) -> str:
     return f"{format_count(number)} {what}" if number == 1 else f"{format_count(number)} {what}s"
 
 
+def are(number: int) -> str:
+    """Say the verb that goes with so many of something: `1 handler is`, `50 handlers are`."""
+    return "is" if number == 1 else "are"
+
+
 def format_rate(per_second: float | None) -> str:
     """Write commands per second: `4 870 /s`."""
     if per_second is None:

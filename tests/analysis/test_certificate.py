@@ -84,11 +84,25 @@ def test_an_slo_takes_the_place_of_the_base_in_p99() -> None:
     assert Conclusion.HOLDS is certified(slo=["throughput > 3000/s"]).conclusion
 
 
+def test_a_claim_is_the_quotient_its_bounds_are_of() -> None:
+    """What is to be more than its limit divides it: 3 000 ÷ 4 000."""
+    *_, upper = certified(slo=["response.p99 < 1.6ms"]).clauses
+    *_, lower = certified(slo=["throughput > 3000/s"]).clauses
+    said = [(clause.claim, round(clause.low or 0, 1)) for clause in (upper, lower)]
+    assert [("response.p99 ÷ its limit", 0.5), ("its limit ÷ throughput", 0.7)] == said
+
+
 def test_a_count_must_be_kept_in_every_pair() -> None:
     """What may be zero has no ratio: one pair that breaks it is enough."""
     slo = ["unfinished <= 5"]
     assert Conclusion.HOLDS is certified(slo=slo).conclusion
     assert Conclusion.BROKEN is certified(slo=slo, last={"unfinished": 9}).conclusion
+
+
+def test_a_limit_of_zero_must_be_kept_in_every_pair() -> None:
+    """Nothing is a multiple of it: who asks for more than nothing has an answer all the same."""
+    assert Conclusion.HOLDS is certified(slo=["throughput > 0/s"]).conclusion
+    assert Conclusion.BROKEN is certified(slo=["response.p99 <= 0ms"]).conclusion
 
 
 def test_nothing_is_said_between_looks() -> None:

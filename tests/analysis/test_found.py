@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,23 @@ def test_a_certificate_says_what_it_proves() -> None:
     evidence: dict[str, Any] = one.evidence
     (certificate,) = evidence["certificates"]
     assert ["holds", "holds"] == [each["conclusion"] for each in certificate["clauses"]]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "end"),
+    [
+        (Confidence.STANDARD, "may do as well (--confidence certified)."),
+        (Confidence.CERTIFIED, "may do as well."),
+    ],
+)
+def test_a_longer_search_is_offered_to_who_did_not_have_it(
+    confidence: Confidence, end: str
+) -> None:
+    """What was asked for is no remedy."""
+    goal = Goal(handlers=50, confidence=confidence)
+    answer, tried = search(goal, enough_from(7))
+    said = recommendation(goal, tried, replace(answer, cut_short=True), cpus=4).reason
+    assert f"The search ended there; a smaller pool {end}" in said
 
 
 def certifying(seven: float, nine: float) -> Recommendation:

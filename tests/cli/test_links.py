@@ -47,6 +47,7 @@ def test_a_link_is_refused_before_anything_is_measured(
     assert ExitCode.USAGE == ended.code, ended.err
     assert f"{flag}: " in ended.err
     assert "is a symbolic link" in ended.err
+    assert (flag == "--output") == ("or use -" in ended.err)
     assert "trial" not in ended.err
     assert (place / name).is_symlink()
     assert there == theirs.exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.runs import case_record
-from valkeybench.cli.progress import PlainProgress
+from valkeybench.cli.progress import PlainProgress, time_left
 from valkeybench.plan.trial import make_plan
 from valkeybench.scenario.model import Scenario
 
@@ -38,3 +38,11 @@ def test_a_percentile_needs_a_reply(
     assert is_said == ("p99" in said)
     assert (not is_said) == ("no reply" in said)
     assert "39 failed" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3.4, "3 s"), (119.4, "119 s"), (119.6, "2 min"), (150, "2 min 30 s")]
+)
+def test_the_time_left_is_whole_seconds(seconds: float, words: str) -> None:
+    """More figures would promise what nobody knows."""
+    assert words == time_left(seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,7 @@ from tests.cli.commandline import (
     running,
     valkeybench,
 )
-from tests.server.processes import is_running, wait_until
+from tests.server.processes import is_running, shown_by_ps, wait_until
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -174,10 +173,4 @@ def test_ctrl_c_while_the_server_is_away_ends_it_as_ever(tmp_path: Path) -> None
 
 def name_of(pid: int) -> str:
     """Give the name of a process's program; nothing when it is gone."""
-    listed = subprocess.run(
-        ["ps", "-o", "comm=", "-p", str(pid)],  # noqa: S607 - whichever there is
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return listed.stdout.strip().rpartition("/")[2]
+    return shown_by_ps("comm", pid).rpartition("/")[2]

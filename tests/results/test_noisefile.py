@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from valkeybench.errors import ResultError, ScenarioError
-from valkeybench.results.noisefile import Floor, NoiseFile, check_noise, read_noise, write_noise
+from valkeybench.results.noisefile import Floor, NoiseFile, read_noise, write_noise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,5 @@ def test_a_place_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     """To read from, or to write to."""
     with pytest.raises(ResultError, match="cannot be read"):
         read_noise(tmp_path)
-    for told in (check_noise, lambda path: write_noise(NoiseFile(floors=[]), path)):
-        with pytest.raises(ScenarioError, match=r"--noise: .* is a directory"):
-            told(tmp_path)
+    with pytest.raises(ScenarioError, match=r"--noise: .* is a directory"):
+        write_noise(NoiseFile(floors=[]), tmp_path)

@@ -59,13 +59,13 @@ def traces_of(endpoint: Endpoint) -> Traces:
     assert endpoint.pid is not None
     with closing(client(endpoint)) as asking:
         directory = str(asking.config_get("dir")["dir"])
-    guardian = int(_ps("ppid", endpoint.pid))
+    guardian = int(shown_by_ps("ppid", endpoint.pid))
     return Traces(server=endpoint.pid, guardian=guardian, directory=Path(directory))
 
 
 def is_running(pid: int) -> bool:
     """Tell whether a process is there and not dead; who reaps orphans may take their time."""
-    return _ps("stat", pid)[:1] not in ("", "Z")
+    return shown_by_ps("stat", pid)[:1] not in ("", "Z")
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
@@ -89,6 +89,7 @@ def run_python(code: str) -> subprocess.Popen[str]:
     )
 
 
-def _ps(field: str, pid: int) -> str:
+def shown_by_ps(field: str, pid: int) -> str:
+    """Give a field of a process as ps has it; nothing when it is gone."""
     command = ["ps", "-o", f"{field}=", "-p", str(pid)]
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.processes import is_running, wait_until
+from tests.server.processes import is_running, shown_by_ps, wait_until
 from valkeybench.server import guardian
 
 if TYPE_CHECKING:
@@ -229,24 +229,13 @@ def test_told_to_it_stops_the_server_where_it_is_and_lets_it_go_on(tmp_path: Pat
     pid = guarded.started()
     guarded.tell(b"pause\n")
     assert b"paused\n" == guarded.hear()
-    wait_until(lambda: "T" == state_of(pid))
+    wait_until(lambda: shown_by_ps("state", pid).startswith("T"))
     guarded.tell(b"resume\n")
     assert b"resumed\n" == guarded.hear()
-    wait_until(lambda: "T" != state_of(pid))
+    wait_until(lambda: not shown_by_ps("state", pid).startswith("T"))
 
     guarded.tell(b"pause\n")
     assert b"paused\n" == guarded.hear()
     guarded.hang_up()
     assert guarded.ended().startswith(b"stopped\n")
     assert not is_running(pid)
-
-
-def state_of(pid: int) -> str:
-    """Give the state of a process as ps has it; T is stopped."""
-    listed = subprocess.run(
-        ["ps", "-o", "state=", "-p", str(pid)],  # noqa: S607 - whichever there is
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return listed.stdout.strip()[:1]

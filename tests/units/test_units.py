@@ -15,6 +15,7 @@ from valkeybench.units import (
     MILLISECOND,
     MINUTE,
     SECOND,
+    are,
     compact_duration,
     format_bytes,
     format_count,
@@ -286,3 +287,9 @@ def test_a_size_is_shown(size: float | None, text: str) -> None:
 def test_a_share_is_shown(share: float | None, text: str) -> None:
     """A decimal below ten per cent, and none from there on."""
     assert text == format_percent(share)
+
+
+@pytest.mark.parametrize(("number", "verb"), [(0, "are"), (1, "is"), (2, "are")])
+def test_one_is_and_others_are(number: int, verb: str) -> None:
+    """No handlers are, one is, two are."""
+    assert verb == are(number)

@@ -109,15 +109,19 @@ def _claims(
             continue
         found = [limit.measured(pair.candidate.case.summary) for pair in pairs]
         logs = [log(value / limit.value) for value in found if value]
-        sign = 1 if limit.is_upper else -1
-        claims.append((f"{limit.metric} ÷ its limit", [sign * each for each in logs], 0.0))
+        if limit.is_upper:
+            claims.append((f"{limit.metric} ÷ its limit", logs, 0.0))
+        else:
+            claims.append((f"its limit ÷ {limit.metric}", [-each for each in logs], 0.0))
     return claims
 
 
 def _counted(slo: Sequence[Limit]) -> list[Limit]:
-    """Give the limits on what may be zero: they have no logarithm, and must hold in each pair."""
+    """Give limits of zero, or on what may be: they have no logarithm, and each pair keeps them."""
     return [
-        limit for limit in slo if limit.metric.phase is None and limit.metric.stat != "throughput"
+        limit
+        for limit in slo
+        if not limit.value or (limit.metric.phase is None and limit.metric.stat != "throughput")
     ]
 
 

@@ -218,7 +218,9 @@ def _why_not_less(goal: Goal, answer: Answer, size: int) -> Iterator[str]:
     if answer.stopped and answer.cut_short:
         yield "The search was stopped there; a smaller pool may do as well."
     elif answer.cut_short:
-        yield "The search ended there; a smaller pool may do as well (--confidence certified)."
+        # Whoever asked for certainty had the longer search already.
+        longer = "" if goal.confidence is Confidence.CERTIFIED else " (--confidence certified)"
+        yield f"The search ended there; a smaller pool may do as well{longer}."
     elif size == 1 and goal.confidence is not Confidence.QUICK:
         yield "There is no smaller pool."
     cure = answer.cure

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING
 
@@ -94,12 +94,11 @@ def trial_recovery(trial: Trial) -> TrialRecovery | None:
     rates = [each.throughput for each in series]
     found = find_recovery(rates, interval_ns=interval, began_ns=done.began_ns)
     first = min(done.began_ns // interval, len(series) - 1)
+    back = len(series) if found.back is None else found.back
+    meanwhile = series[first : max(back, first + 1)]
     # Commands that waited through it end right after; the dip is over before.
-    meanwhile = series[first : max(found.back or 0, first + 1)]
-    if found.back is None:
-        meanwhile = series[first:]
-    ends = len(series) if found.back is None else found.back + ceil(STRETCH_NS / interval)
-    p99s = [i.response_p99_ns for i in series[first:ends] if i.response_p99_ns is not None]
+    tail = series[first : back + ceil(STRETCH_NS / interval)]
+    p99s = [each.response_p99_ns for each in tail if each.response_p99_ns is not None]
     return TrialRecovery(
         repeat=trial.repeat,
         baseline=found.baseline,
@@ -124,11 +123,8 @@ def recovery(case: CaseRecord) -> Recovery | None:
         total.update(each.failures)
     # One that did not come back took longer than any that did; of what is not known there is none.
     known = [each for each in found if not each.note]
-    middle = None
-    if 2 * len(times) > len(known):
-        unknown = [float("inf")] * (len(known) - len(times))
-        half = median([*map(float, times), *unknown])
-        middle = None if half == float("inf") else round(half)
+    longer = [inf] * (len(known) - len(times))
+    middle = round(median([*times, *longer])) if len(times) > len(longer) else None
     return Recovery(
         trials=found,
         recovered=len(times),

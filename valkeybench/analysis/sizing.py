@@ -31,7 +31,7 @@ from valkeybench.analysis.unsizable import unsizable
 from valkeybench.measurement.metrics import Phase
 from valkeybench.results.runfile import Recommendation
 from valkeybench.scenario.model import Pool
-from valkeybench.units import SECOND, format_duration, plural
+from valkeybench.units import SECOND, are, format_duration, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -304,7 +304,7 @@ def _observed(need: Need, limits: Thresholds) -> str:
         f"The pool of {need.case.max_connections} was no limit: handlers found"
         f" {_at_most(quantile_of_counts(need.counts, most))} of its connections taken in"
         f" {_percent(most)} of {plural(need.acquires, 'acquire')}, so {need.size}"
-        f" {'is' if need.size == 1 else 'are'} enough"
+        f" {are(need.size)} enough"
     )
     if need.minimum == need.size:
         return f"{found}."

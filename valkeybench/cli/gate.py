@@ -24,7 +24,7 @@ from valkeybench.cli.verdicts import check_outlets, publish
 from valkeybench.errors import ExitCode, Problem, ScenarioError
 from valkeybench.report.gate import noise_document, sides_document
 from valkeybench.report.labels import axes_labels, labels
-from valkeybench.results.noisefile import check_noise, read_noise, write_noise
+from valkeybench.results.noisefile import read_noise, write_noise
 from valkeybench.results.store import default_path, place_for, read_run
 
 if TYPE_CHECKING:
@@ -184,11 +184,11 @@ def calibrate(word: str | None, flags: Flags, wishes: Wishes) -> ExitCode:
     """Learn what cannot be told apart, and keep it."""
     asked = regression_rules(wishes.metrics, wishes.thresholds)
     side = read_side("base", word, flags, wishes.base, output=None)
-    check_noise(wishes.noise)
-    noise = read_noise(wishes.noise)
     progress = make_turns_progress(quiet=wishes.quiet)
     side = replace(side, consent=Consent(progress, yes=wishes.yes))
     with place_for(wishes.noise, make_directory=True, flag="--noise"):
+        # Read once nobody else writes it: what they learned stays.
+        noise = read_noise(wishes.noise)
         turned, learned = workflow.calibrate(side, rules=asked.rules, noise=noise, watcher=progress)
         write_noise(learned, wishes.noise)
     scatters = told_apart(turned.look)

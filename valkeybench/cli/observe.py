@@ -17,6 +17,7 @@ from valkeybench import workflow
 from valkeybench.analysis.observing import Wish
 from valkeybench.cli.consoles import show
 from valkeybench.cli.ending import is_terminal, say_error
+from valkeybench.cli.progress import time_left
 from valkeybench.errors import ExitCode, Problem, ScenarioError, ServerError
 from valkeybench.measurement.looking import Pace
 from valkeybench.report.observe import observe_document, observe_summary
@@ -67,7 +68,7 @@ def observe(
             "give --url valkey://host:6379, or VALKEYBENCH_URL",
         )
     if output is not None:
-        check_replaceable(output)
+        check_replaceable(output, remedy="use --json to print it")
     with _Progress(quiet=quiet) as progress:
         findings = workflow.observe(scenario, pace, wish, watcher=progress)
     text = observe_json(findings, created=datetime.now(UTC))
@@ -132,7 +133,7 @@ class _TimeLeft(ProgressColumn):
         if ends is None:
             return Text("")
         left = max(0, round(ends - monotonic()))
-        return Text(f"{format_duration(left * SECOND)} left")
+        return Text(f"{time_left(left)} left")
 
 
 class _Progress:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from valkeybench.report.overlay import NamedRun
 
 STANDARD_OUTPUT = "-"
+_PRINT = f"use {STANDARD_OUTPUT} to print it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ def report(paths: Sequence[Path], wishes: Wishes) -> None:
     chosen = _format(wishes)
     phase = _phase(wishes.phase, chosen)
     if wishes.output is not None and str(wishes.output) != STANDARD_OUTPUT:
-        check_replaceable(wishes.output)
+        check_replaceable(wishes.output, remedy=_PRINT)
     found = name_runs([str(path) for path in paths], [read_run(path) for path in paths])
     runs = _chosen_cases(found, wishes.case)
     if chosen is None:
@@ -116,7 +117,7 @@ def _write(runs: Sequence[NamedRun], chosen: Format, phase: Phase, output: Path 
         return
     paths = [output.with_stem(f"{output.stem}-{s.of}") if s.of else output for s in written]
     for path in paths:
-        check_replaceable(path)
+        check_replaceable(path, remedy=_PRINT)
     for path, sheet in zip(paths, written, strict=True):
         write_text(sheet.text, path)
         sys.stderr.write(f"written: {path}\n")

@@ -18,7 +18,7 @@ from valkeybench.cli.progress import (
 )
 from valkeybench.report.labels import distance_label
 from valkeybench.scenario.model import plain
-from valkeybench.units import SECOND, format_duration, format_rate, plural
+from valkeybench.units import SECOND, are, format_duration, format_rate, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -262,16 +262,12 @@ def _judged_line(judged: Judged) -> str:
         p99s = [round(pair.candidate.p99_ns) for pair in judged.pairs]
         bases = [round(pair.base.p99_ns) for pair in judged.pairs]
         return (
-            f"✓ {plural(judged.size, 'connection')} {_are(judged.size)} enough: response p99"
+            f"✓ {plural(judged.size, 'connection')} {are(judged.size)} enough: response p99"
             f" {_range(p99s)}, beside {_range(bases)} with"
             f" {judged.pairs[0].base.case.max_connections}"
         )
     why = "" if judged.failed is None else f": {judged.failed.said}"
-    return f"✗ {plural(judged.size, 'connection')} {_are(judged.size)} not enough{why}"
-
-
-def _are(size: int) -> str:
-    return "is" if size == 1 else "are"
+    return f"✗ {plural(judged.size, 'connection')} {are(judged.size)} not enough{why}"
 
 
 def _range(times: Sequence[int]) -> str:

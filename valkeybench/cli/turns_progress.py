@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from valkeybench.analysis.regression import as_change
 from valkeybench.cli.consoles import Lines
-from valkeybench.cli.progress import START_UP_SECONDS, Silence
-from valkeybench.units import SECOND, format_duration
+from valkeybench.cli.progress import START_UP_SECONDS, Silence, time_left
+from valkeybench.units import SECOND
 
 if TYPE_CHECKING:
     from valkeybench.analysis.regression import Look
@@ -50,10 +50,10 @@ class PlainTurns(SilentTurns):
         if self._began is not None and look.pairs:
             self._each = (monotonic() - self._began) / look.pairs
         goal = next((n for n in look.design.looks if n >= look.pairs), look.design.most)
-        left = round((goal - look.pairs) * self._each) * SECOND
+        left = round((goal - look.pairs) * self._each)
         changes = (as_change(each) for each in look.seen)
         said = ", ".join(f"{each.rule.metric} {each.written(each.change)}" for each in changes)
-        until = f"{format_duration(left)} to the look at {goal}" if left else f"look at {goal}"
+        until = f"{time_left(left)} to the look at {goal}" if left else f"look at {goal}"
         self._console.print(f"pair {look.pairs} of {look.design.most} at most: {said}  ({until})")
 
 

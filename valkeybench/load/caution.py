@@ -13,7 +13,7 @@ from valkeybench.errors import Problem, ScenarioError
 from valkeybench.load.preflight import WATCHERS
 from valkeybench.measurement.client_list import ClientEntry, Role
 from valkeybench.scenario.wording import legible
-from valkeybench.units import format_count, plural
+from valkeybench.units import are, format_count, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,8 +77,9 @@ def _reasons(facts: ServerFacts, others: Sequence[ClientEntry] | None, *, needed
 def _replication(facts: ServerFacts) -> str:
     if facts.role == "slave":
         return "it is a replica of another server"
-    if facts.connected_slaves:
-        return f"{plural(facts.connected_slaves, 'replica')} of it {_are(facts.connected_slaves)}"
+    replicas = facts.connected_slaves
+    if replicas:
+        return f"{plural(replicas, 'replica')} of it {are(replicas)} connected"
     return ""
 
 
@@ -91,11 +92,7 @@ def _company(facts: ServerFacts, others: Sequence[ClientEntry] | None) -> str:
     else:
         clients = [entry for entry in others if entry.role not in _REPLICATED]
         count, names = len(clients), _names(clients)
-    return f"{plural(count, 'other client')} {_are(count)}{names}" if count else ""
-
-
-def _are(count: int) -> str:
-    return "is connected" if count == 1 else "are connected"
+    return f"{plural(count, 'other client')} {are(count)} connected{names}" if count else ""
 
 
 def _names(clients: Sequence[ClientEntry]) -> str:

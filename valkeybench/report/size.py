@@ -29,7 +29,14 @@ from valkeybench.report.labels import axis_label, labels, pool_of
 from valkeybench.report.run import who
 from valkeybench.report.snippets import fair_snippets, pool_snippets
 from valkeybench.scenario.model import Pool
-from valkeybench.units import format_count, format_duration, format_percent, format_rate, plural
+from valkeybench.units import (
+    are,
+    format_count,
+    format_duration,
+    format_percent,
+    format_rate,
+    plural,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -257,7 +264,7 @@ def _cost(rule: Evidence, evidence: Evidence) -> str:
     if not rule["extra"]:
         return "nothing: it is the same"
     if rule["extra"] > 0:
-        return f"{plural(rule['extra'], 'connection')} that {_are(rule['extra'])} never needed"
+        return f"{plural(rule['extra'], 'connection')} that {are(rule['extra'])} never needed"
     raises = any(each.get("pool") == Pool.RAISING.value for each in evidence["walk"])
     cost = f"{_share(rule['waiting'])} of acquires would find none free and {_FATES[raises]}"
     size = rule["max_connections"]
@@ -265,10 +272,6 @@ def _cost(rule: Evidence, evidence: Evidence) -> str:
     if tried is None or not tried.get("failed"):
         return cost
     return f"{cost}; tried, {tried['failed']['said']}"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
 
 
 def _growth(evidence: Evidence, size: int) -> Iterable[Block]:
@@ -306,7 +309,6 @@ def _growth_words(evidence: Evidence, size: int, *, trusted: bool) -> Iterable[s
         "So many times the commands in every process, by more handlers or by busier ones; none of"
         " these was tried."
     )
-    slo = ", ".join(evidence.get("slo", []))
     yield (
         f"Each adds to today's {size} what will be in use more than today, at 99.9 % of the"
         " acquires; connections in use were counted in the runs of the base."

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationError
 from valkeybench.errors import ResultError
 from valkeybench.results.bounds import Count, Share
 from valkeybench.results.record import Record
-from valkeybench.results.store import check_replaceable, write_text
+from valkeybench.results.store import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,12 +64,6 @@ def read_noise(path: Path) -> NoiseFile:
             f"{path} is no noise file: {first['msg']}",
             remedy="name another with --noise, or calibrate again",
         ) from None
-
-
-def check_noise(path: Path) -> None:
-    """Find out before anything is measured whether it can be kept; raises ScenarioError."""
-    if path.parent.exists():
-        check_replaceable(path, flag="--noise")
 
 
 def write_noise(noise: NoiseFile, path: Path) -> None:

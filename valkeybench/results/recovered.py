@@ -55,9 +55,9 @@ class Recovery(Record):
     recovered: Count
     """Trials in which throughput came back within the window."""
     median_ns: Nanoseconds | None
-    """Of all trials; None when half of them or more did not come back."""
+    """Of the trials of which it is known; None when half of them or more did not come back."""
     least_ns: Nanoseconds | None
     most_ns: Nanoseconds | None
-    """None when a trial did not come back: then the most is not known."""
+    """None when one of those did not come back: then the most is not known."""
     failures: dict[str, Count] = Field(default_factory=dict)
     """Of all trials together."""

@@ -33,6 +33,9 @@ MOST_VALUES = 5_000_000
 
 MOST_CASES = 10_000
 
+_OUTPUT = "--output"
+"""The flag that names a file, where no other does."""
+
 _ROOM = 64 * 2**10
 """Bytes there must be room for before the load: more than a run of one trial takes."""
 
@@ -57,7 +60,7 @@ def default_path(name: str, created: datetime) -> Path:
 
 
 @contextmanager
-def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output") -> Iterator[None]:
+def place_for(path: Path | None, *, make_directory: bool, flag: str = _OUTPUT) -> Iterator[None]:
     """Find out before the load starts whether the result can be kept; keep its place meanwhile.
 
     A directory made for it is gone again when nothing came to be in it. No path is no place to
@@ -70,7 +73,9 @@ def place_for(path: Path | None, *, make_directory: bool, flag: str = "--output"
     try:
         if make_directory:
             made = _make(path.parent)
-        _check_target(path, remedy="use --json to write to a pipe or device", flag=flag)
+        _check_target(
+            path, flag, "use --json to write to a pipe or device" if flag == _OUTPUT else ""
+        )
         _try_writing(path.parent)
     except OSError as error:
         _unmake(made)
@@ -104,15 +109,16 @@ def _unmake(made: Sequence[Path]) -> None:
             directory.rmdir()
 
 
-def _check_target(path: Path, *, remedy: str, flag: str = "--output") -> None:
-    """Look at what is there already; `remedy` is for what is no ordinary file.
+def _check_target(path: Path, flag: str, remedy: str) -> None:
+    """Look at what is there already; `remedy` is for what is no ordinary file, where it has one.
 
     A link is not followed: whoever made it would choose which file is replaced. Directories on
     the way may be links.
     """
     if path.is_symlink():
         reason = f"{path} is a symbolic link"
-        raise ScenarioError.one(flag, reason, f"name the file itself, or {remedy}")
+        itself = ", or ".join(filter(None, ("name the file itself", remedy)))
+        raise ScenarioError.one(flag, reason, itself)
     directory = path.parent
     if not directory.exists():
         reason, how = f"there is no directory {directory}", f"create it: mkdir -p {directory}"
@@ -120,7 +126,7 @@ def _check_target(path: Path, *, remedy: str, flag: str = "--output") -> None:
     if path.is_dir():
         raise ScenarioError.one(flag, f"{path} is a directory", "name a file in it")
     if path.exists() and not path.is_file():
-        raise ScenarioError.one(flag, f"{path} is no ordinary file", remedy)
+        raise ScenarioError.one(flag, f"{path} is no ordinary file", remedy or "name one that is")
 
 
 def write_run(run: RunFile, path: Path) -> None:
@@ -142,20 +148,20 @@ def write_run(run: RunFile, path: Path) -> None:
         ) from None
 
 
-def check_replaceable(path: Path, *, flag: str = "--output") -> None:
+def check_replaceable(path: Path, *, flag: str = _OUTPUT, remedy: str = "") -> None:
     """Find out whether a file can be written there, or in the place of the one that is there.
 
     Raises ScenarioError when it cannot, or a link, a directory or a device of that name is in
     the way: what is made of runs is never written through any of them.
     """
     try:
-        _check_target(path, remedy="use - to print it", flag=flag)
+        _check_target(path, flag, remedy)
         _try_writing(path.parent)
     except OSError as error:
         raise _unwritable(path, error, flag) from None
 
 
-def write_text(text: str, path: Path, *, flag: str = "--output") -> None:
+def write_text(text: str, path: Path, *, flag: str = _OUTPUT) -> None:
     """Write a text so that the file is always whole: beside first, then renamed over.
 
     A file that is there is replaced and keeps its mode; a link is refused. Raises ScenarioError

@@ -47,13 +47,12 @@ def idle_notes(facts: ServerFacts, cases: Sequence[CaseRecord]) -> Iterable[RunW
 def _opened_again(trial: Trial) -> int:
     """Count connections that stood in for others: more than were ever open at once.
 
-    One that broke with its command is a failure, and not counted.
+    One that broke with its command, or while it was opened, is a failure, and not counted.
     """
-    opened = trial.summary.connections
-    return max(
-        (opened.prewarmed + opened.opened) - opened.open_max - trial.summary.failed,
-        0,
-    )
+    connections = trial.summary.connections
+    opened = connections.prewarmed + connections.opened
+    failed = trial.summary.failed + sum(connections.reopening_failed.values())
+    return max(opened - connections.open_max - failed, 0)
 
 
 def _is_pooled(case: CaseRecord) -> bool:

@@ -95,7 +95,10 @@ def connections_disagree(look: Look) -> Finding | None:
 def _uncertain(trial: Trial) -> int:
     """Count the connections of which we cannot know whether they reached the server."""
     kinds = set(FailureKind) - {FailureKind.POOL_EXHAUSTED, FailureKind.POOL_TIMEOUT}
-    return trial.client.abandoned + sum(trial.summary.failures.get(kind, 0) for kind in kinds)
+    failed = sum(trial.summary.failures.get(kind, 0) for kind in kinds)
+    return (
+        trial.client.abandoned + failed + sum(trial.summary.connections.reopening_failed.values())
+    )
 
 
 def _grown(case: SeenCase, counter: str) -> int:

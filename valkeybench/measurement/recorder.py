@@ -21,7 +21,7 @@ from valkeybench.measurement.reply_codes import ReplyCodes
 from valkeybench.measurement.series import COARSE, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -133,6 +133,13 @@ class Recorder:
             intervals = self._intervals(done[inside])
             np.add.at(self.series.failures, (intervals, kind[inside]), 1)
             self._count_asked(seen[inside], intervals)
+
+    def count_opened_unasked(self, rows: Sequence[tuple[int, ...]]) -> None:
+        """Count connections opened for no command: when that was done, and an OPENED_ROW's end."""
+        if rows:
+            whole = np.array(rows, np.int64)
+            with self._lock:
+                self._count_opened(whole[:, 0], whole[:, 1:])
 
     def count_codes(self, codes: Mapping[str, int]) -> None:
         """Count the error replies to commands that failed in the window."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import redis
 
-from tests.load.fakes import HANG_UP, fake_server, usual
+from tests.load.fakes import HANG_UP, NOTHING, fake_server, usual
 from tests.load.loads import drive_here, make_trial
 from tests.server.processes import wait_until
 from valkeybench.measurement.measurement import Measurement
@@ -102,7 +102,10 @@ def test_without_it_they_are_opened_when_they_are_wanted(both_ways: Serving) -> 
 
 
 def test_attempts_in_vain_are_counted_and_made_again() -> None:
-    """A server that hangs up on three newcomers gets the fourth, before a handler wants it."""
+    """A server that hangs up on three newcomers gets the fourth, before a handler wants it.
+
+    All of them were connections, to the server as well.
+    """
 
     def script(words: Words, number: int) -> Answer:
         if (number == 0 and words[0] == "GET") or (number in (1, 2, 3) and words[0] == "HELLO"):
@@ -113,8 +116,36 @@ def test_attempts_in_vain_are_counted_and_made_again() -> None:
     with fake_server(script) as server:
         seen = drive_here(make_trial(case, lasts_ns=SECOND), server.endpoint)
     assert ({"reset": 1}, {"reset": 3}) == (dict(seen.failures), dict(seen.reopening_failed))
-    assert 1 == seen.reopened.size == seen.opened.connections
+    assert (1, 4) == (seen.reopened.size, seen.opened.connections)
+    assert 4 == seen.series.opened.sum()
+    said = seen.prewarmed.round_trips + seen.opened.round_trips
+    assert sum(seen.setup.values()) == said
     assert 0 < seen.completed
+
+
+def answers_only_the_first(words: Words, number: int) -> Answer:
+    """Hang up on the first connection, and say nothing to the others."""
+    if number == 0:
+        return HANG_UP if words[0] == "GET" else usual(words, number)
+    return NOTHING
+
+
+def test_who_is_not_answered_waits_no_longer_than_a_handler_would() -> None:
+    """However quickly the server let it in."""
+    case = keeps_full(0, max_connections=1, socket_timeout_ns=100 * MILLISECOND)
+    with fake_server(answers_only_the_first) as server:
+        seen = drive_here(make_trial(case, lasts_ns=SECOND), server.endpoint)
+    assert 1 < seen.reopening_failed["timeout"]
+    assert 0 == seen.in_use_left
+
+
+def test_one_that_is_still_being_opened_at_the_end_is_not_lost() -> None:
+    """No handler has it, and none could have given it back."""
+    case = keeps_full(0, max_connections=2, socket_timeout_ns=None)
+    with fake_server(answers_only_the_first) as server:
+        trial = make_trial(case, lasts_ns=SECOND, prewarm=False)
+        seen = drive_here(trial, server.endpoint, grace_ns=50 * MILLISECOND)
+    assert (1, 1) == (seen.in_use_left, seen.abandoned)
 
 
 def test_what_is_lost_while_another_is_being_opened_is_opened_as_well() -> None:

@@ -112,6 +112,9 @@ class WireDriver:
             self._loop.spawn(task)
         stuck = set(self._loop.run(until=window.closes + self._grace_ns))
         in_use = len(self._opener.open_now) if self._pool is None else self._pool.in_use
+        if refill is not None:
+            in_use -= refill.opening_now
+            recorder.count_opened_unasked(refill.opened)
         self._close()
         for notebook in notebooks:
             notebook.hand_over(recorder)
@@ -122,12 +125,7 @@ class WireDriver:
         seen = replace(seen, in_use_left=in_use)
         if refill is None:
             return seen
-        return replace(
-            seen,
-            opened=seen.opened + refill.opening,
-            reopened=refill.instants,
-            reopening_failed=dict(refill.failed),
-        )
+        return replace(seen, reopened=refill.instants, reopening_failed=dict(refill.failed))
 
     def _refill(self, window: Window) -> Refill | None:
         """Let the pool open lost connections by itself, where that is asked for."""
@@ -227,6 +225,7 @@ class _Prewarming(Task):
         self._loop = loop
         self._opener = opener
         self._pool = pool
+        self.patience_ns = opener.patience_ns
         self.rows: list[tuple[int, ...]] = []
         self.failed: WireError | OSError | None = None
         self.begins(self._run())

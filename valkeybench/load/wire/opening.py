@@ -57,7 +57,8 @@ class Opener:
         self._name = endpoint.host
         self._introduction = setup_commands(case, endpoint)
         self._rtt_ns = case.rtt_ns
-        self._patience_ns = case.socket_timeout_ns
+        self.patience_ns = case.socket_timeout_ns
+        """How long whoever opens one shall wait for each answer; None is for ever."""
         self._connect_patience_ns = case.connect_timeout_ns
 
     def close(self) -> None:
@@ -102,7 +103,7 @@ class Opener:
                     yield from self._travel(task, 1)
                     return sock
         finally:
-            task.patience_ns, task.lateness = self._patience_ns, FailureKind.TIMEOUT
+            task.patience_ns, task.lateness = self.patience_ns, FailureKind.TIMEOUT
         raise ConnectError(code)
 
     def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:

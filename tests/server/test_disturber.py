@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from contextlib import closing
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,7 @@ from valkeybench.units import MILLISECOND, SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from valkeybench.server.endpoint import Endpoint
     from valkeybench.server.guarded import Control
     from valkeybench.server.serving import Serving
     from valkeybench.server.watching import Watching
@@ -231,3 +233,37 @@ def test_who_watches_looks_through_a_gap(ours: Serving) -> None:
             control.start()
             wait_until(lambda: len({reading.life for reading in watch.readings}) == 2)
         assert not watch.lost
+
+
+class Pensive(ServerSampler):
+    """Hears an answer, and does not look at it until it is told to."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self.heard, self.go_on = threading.Event(), threading.Event()
+
+    def _info(self) -> dict[str, str]:
+        info = super()._info()
+        self.heard.set()
+        assert self.go_on.wait(60)
+        return info
+
+
+def test_a_late_look_at_the_old_server_s_answer_is_no_look_at_the_new_one(ours: Serving) -> None:
+    """Else the server that was started anew on purpose would be taken for a stranger."""
+    control = ours.control
+    assert control is not None
+    with Pensive(ours.endpoint()) as sampler:
+        reading = threading.Thread(target=sampler.read)
+        reading.start()
+        assert sampler.heard.wait(60)
+        control.kill()
+        expecting = threading.Thread(target=sampler.expect_another)
+        expecting.start()
+        expecting.join(0.1)  # as long as it may take whom nobody holds up
+        sampler.go_on.set()
+        for each in (reading, expecting):
+            each.join()
+        control.start()
+        assert sampler.read().life is not None
+        assert sampler.replaced is None

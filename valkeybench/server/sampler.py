@@ -52,10 +52,10 @@ class ServerSampler(Watching):
         self._timeout_ns = timeout_ns
         self._connection = _make_connection(endpoint, timeout_ns)
         self._missing: list[str] = []
-        self._run_id: str | None = None
+        self._life: str | None = None
         """Which start of which server we ask."""
         self._replaced: ServerError | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         """Connect, authenticate and say who we are."""
@@ -101,9 +101,10 @@ class ServerSampler(Watching):
         It is gone, too, when another answers in its place: one that was started anew. Where our
         user may not use INFO every number is None, and the server is not asked again.
         """
-        info = self._info()
-        self._see_that_it_is_the_same(info.get("run_id"))
-        return reading_from_info(info, time.perf_counter_ns())
+        with self._lock:  # until it is known whose answer it was
+            reading = reading_from_info(self._info(), time.perf_counter_ns())
+            self._see_that_it_is_the_same(reading.life)
+        return reading
 
     def cluster(self, what: str) -> object:
         """Ask for CLUSTER SLOTS, CLUSTER INFO and the like.
@@ -142,12 +143,16 @@ class ServerSampler(Watching):
         return None if answer is None else time.perf_counter_ns() - begun_ns
 
     def expect_another(self) -> None:
-        """Take the next server that answers for the one we ask: it is started anew on purpose."""
-        self._run_id = None
+        """Take the next server that answers for the one we ask: it is started anew on purpose.
 
-    def _see_that_it_is_the_same(self, run_id: str | None) -> None:
-        self._run_id = self._run_id or run_id
-        if run_id in (None, self._run_id):
+        The one before must be gone.
+        """
+        with self._lock:
+            self._life = None
+
+    def _see_that_it_is_the_same(self, life: str | None) -> None:
+        self._life = self._life or life
+        if life in (None, self._life):
             return
         self._replaced = ServerError(
             f"{self._endpoint.address}: the server was restarted, or another took its place: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +18,10 @@ from tests.server.processes import client, on_linux, wait_until
 from valkeybench.errors import ServerError
 from valkeybench.measurement.recorder import Window
 from valkeybench.scenario.disturbance import Deed, Disturbance
+from valkeybench.scenario.secret import Secret
 from valkeybench.server.disturber import Disturber
 from valkeybench.server.embedded import embedded_serving
+from valkeybench.server.guarded import Order, guarded
 from valkeybench.server.sampler import ServerSampler
 from valkeybench.server.serving import TlsOffer
 from valkeybench.units import MILLISECOND, SECOND
@@ -267,3 +269,21 @@ def test_a_late_look_at_the_old_server_s_answer_is_no_look_at_the_new_one(ours: 
         control.start()
         assert sampler.read().life is not None
         assert sampler.replaced is None
+
+
+def test_one_that_died_before_it_was_disturbed_is_quoted_whole(ours: Serving) -> None:
+    """The word that says so is no line of its log, and its first line is not lost for it."""
+    order = Order(
+        what="program",
+        command=("sh", "-c", "echo only words"),
+        configuration="port 1",
+        secret=Secret("another"),
+        find=lambda *_: (ours.endpoint(),),
+    )
+    with ExitStack() as stack:
+        control = stack.enter_context(guarded(lambda: order))
+        wait_until(lambda: control._program.has_ended(0))  # noqa: SLF001 - nobody else has to know
+        with pytest.raises(ServerError, match="died"):
+            control.pause()
+        with pytest.raises(ServerError, match="its last words:\n  only"):
+            stack.close()

@@ -135,12 +135,14 @@ class _Guarded:
         for name, content in order.files.items():
             self._tell(f"file {len(content)} {name}\n".encode() + content)
         self._tell(f"{order.configuration}\n\n".encode())
-        self._first_line = self._ear.readline().decode(errors="replace")
-        word, _, rest = self._first_line.strip().partition(" ")
+        first_line = self._ear.readline().decode(errors="replace")
+        word, _, rest = first_line.strip().partition(" ")
         pid, _, directory = rest.partition(" ") if word == "started" else ("", "", "")
         self.pid = int(pid) if pid else None
         """The program's process id; None when the guardian could not start it."""
         self.directory = directory
+        self._unasked = "" if pid else first_line
+        """What it said instead of what was asked of it: the beginning of its last words."""
 
     def has_ended(self, patience_ns: int) -> bool:
         """Wait so long at most for the program to end, and say whether it has."""
@@ -154,6 +156,7 @@ class _Guarded:
         self._tell(f"{word}\n".encode())
         said = self._ear.readline().decode(errors="replace")
         if said.split()[:1] != [answer]:
+            self._unasked += said
             raise ServerError("a server of ours died while it was needed")
 
     def dismiss(self) -> str:
@@ -166,7 +169,7 @@ class _Guarded:
         if self.directory:
             # The guardian has done so, unless somebody killed it.
             shutil.rmtree(self.directory, ignore_errors=True)
-        return last_words if self.pid else self._first_line + last_words
+        return self._unasked + last_words
 
     def _tell(self, words: bytes) -> None:
         # A guardian that is gone is found out by listening to it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import socket
 import ssl
 from collections import Counter
 from dataclasses import replace
@@ -32,19 +33,22 @@ from tests.load.loads import (
 )
 from valkeybench.load.wire import loop, opening
 from valkeybench.load.wire.connections import Connection
+from valkeybench.load.wire.driver import WireDriver
 from valkeybench.load.wire.failure import WireError
 from valkeybench.measurement.metrics import FailureKind, Phase
 from valkeybench.scenario.model import Case, Driver, Handshake, Pool, ServerSettings, Think
 from valkeybench.scenario.secret import Secret
+from valkeybench.server.embedded import pick_free_port
+from valkeybench.server.endpoint import Endpoint
 from valkeybench.server.session import open_servers
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.load.fakes import Script
     from valkeybench.measurement.measurement import Measurement
-    from valkeybench.server.endpoint import Endpoint
     from valkeybench.server.serving import Serving
 
 ALWAYS = {Phase.COMMAND, Phase.RELEASE, Phase.SERVICE, Phase.RESPONSE}
@@ -201,6 +205,21 @@ def test_a_connection_for_one_command_is_watched_only_while_its_reply_is_awaited
     with fake_server(to_commands(Answer(after_ns=5 * MILLISECOND))) as server:
         slow = drive_here(make_trial(replace(many, concurrency=2), warmup_ns=0), server.endpoint)
     assert 0 < slow.completed <= len(watched)
+
+
+def test_what_is_wrong_is_what_the_first_address_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one tried may be of a kind this machine has no way for."""
+    port = pick_free_port()
+    ways = [
+        (socket.AF_INET, ("127.0.0.1", port)),
+        (socket.AF_UNIX, str(tmp_path / "nobody")),
+    ]
+    monkeypatch.setattr(opening, "_addresses", lambda _: ways)
+    driver = WireDriver(make_trial(wire()), Endpoint(host="127.0.0.1", port=port), process=0)
+    with pytest.raises(WireError, match="Connection refused"):
+        driver.prewarm()
 
 
 def noting(what: str, doings: list[str], do: Callable[..., Any]) -> Callable[..., Any]:

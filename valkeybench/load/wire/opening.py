@@ -89,10 +89,12 @@ class Opener:
     def _connect(self, task: Task, begun: int, sock: Any, code: int) -> Connected:
         """Wait for the server to answer; if it refuses, try its other addresses in turn.
 
-        The one that worked is tried first next time.
+        The one that worked is tried first next time, and what it says is what is wrong then: the
+        others may be of a kind this machine has no way for.
         """
         task.since, task.patience_ns = begun, self._connect_patience_ns
         task.lateness = FailureKind.CONNECT_TIMEOUT
+        reason = 0
         try:
             for number, address in enumerate(self._addresses):
                 if number:
@@ -102,9 +104,10 @@ class Opener:
                     self._addresses[0], self._addresses[number] = address, self._addresses[0]
                     yield from self._travel(task, 1)
                     return sock
+                reason = reason or code
         finally:
             task.patience_ns, task.lateness = self.patience_ns, FailureKind.TIMEOUT
-        raise ConnectError(code)
+        raise ConnectError(reason)
 
     def _answer(self, task: Task, sock: Any, code: int, address: Address) -> Answering:
         """Wait until connecting has come to an end; give the error number it ended with."""

@@ -157,7 +157,8 @@ def stand_up(
         connection_costs=connection_costs(serving, facts, plan, always=wants_costs),
         environment=read_environment() | dict(bench.about or {}),
     )
-    with own_keyspace(endpoint, scenario, prefix=plan.trials[0].key_prefix) as keyspace:
+    life, prefix = sampler.read().life, plan.trials[0].key_prefix
+    with own_keyspace(endpoint, scenario, prefix=prefix, life=life) as keyspace:
         book.note_data_set(keyspace.loaded)
         yield Stand(scenario, book, bench, facts, keyspace)
 
@@ -178,6 +179,8 @@ def run_trials(
             started = datetime.now(UTC)
             endpoint = bench.serving.endpoint(tls=trial.case.tls)
             lost_before, lost_now = lost_now, False
+            # Whoever had the server started anew before: its reads shall find something.
+            stand.keyspace.follow(bench.sampler.read().life)
             try:
                 seen, watch, placing = _run_trial(trial, endpoint, bench)
             except LoadError as error:
@@ -193,9 +196,6 @@ def run_trials(
             watcher.trial_done(trial, record)
             if watch.lost:
                 return "failed", gone(bench.serving.endpoint(), bench.sampler)
-            if not watch.is_one_life:
-                # The next trial's reads shall find what this one's did.
-                stand.keyspace.restore()
     except ServerError as error:
         return "failed", error
     except KeyboardInterrupt:

@@ -16,12 +16,15 @@ from tests.cli.commandline import (
     valkeybench,
 )
 from tests.server.processes import is_running, shown_by_ps, wait_until
+from valkeybench.analysis.regression import Look
+from valkeybench.cli.gate import Wishes, gate_sides
+from valkeybench.cli.verdicts import Outlets
 from valkeybench.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from valkeybench.results.runfile import RunFile
+    from valkeybench.results.runfile import RunFile, Trial
     from valkeybench.server.endpoint import Endpoint
 
 WINDOW = ("--duration", "1700ms", "--warmup", "0", "--repeats", "1", "-q", "-o", "run.json")
@@ -94,22 +97,45 @@ def test_a_restart_is_kept_with_what_came_of_it(tmp_path: Path, words: tuple[str
 
 def test_reads_find_their_keys_again_in_the_next_trial(tmp_path: Path) -> None:
     """A restart loses the keys for the rest of its trial, and not for those after it."""
-    scenario = """
-        [load]
-        commands = ["GET key:{0..9}"]
-        tally_replies = true
-        disturb = "restart at 500ms"
-        repeats = 2
-    """
-    (tmp_path / "keys.toml").write_text(scenario, encoding="utf-8")
+    (tmp_path / "keys.toml").write_text(f"{READS}repeats = 2", encoding="utf-8")
     words = [word for word in WINDOW if word not in ("--repeats", "1")]
     ended = valkeybench(tmp_path, "run", "keys.toml", *LOAD, *words)
     assert 0 == ended.code, ended.err
     [case] = kept_run(tmp_path / "run.json").cases
-    for trial in case.trials:
-        assert trial.replies is not None
-        misses = trial.replies["None"]
-        assert 0 < misses < trial.summary.completed
+    assert 2 == len(case.trials)
+    assert all(some_but_not_all_miss(trial) for trial in case.trials)
+
+
+def test_reads_of_a_side_find_their_keys_though_the_other_lost_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sides of a gate that share a server have it restarted for each other."""
+    (tmp_path / "keys.toml").write_text(READS, encoding="utf-8")
+    monkeypatch.setattr(Look, "is_over", property(lambda look: look.pairs == 1))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    load = {"duration": "1700ms", "warmup": "0", "concurrency": "8", "think": "constant 10ms"}
+    wishes = Wishes(
+        new=["max_conn=7"], noise=tmp_path / "noise.json", output=tmp_path / "out.json", quiet=True
+    )
+    gate_sides(str(tmp_path / "keys.toml"), load, wishes, Outlets())
+    for name in ("out-base.json", "out-new.json"):
+        [case] = kept_run(tmp_path / name).cases
+        [trial] = case.trials
+        assert some_but_not_all_miss(trial)
+
+
+READS = """
+    [load]
+    commands = ["GET key:{0..9}"]
+    tally_replies = true
+    disturb = "restart at 500ms"
+"""
+
+
+def some_but_not_all_miss(trial: Trial) -> bool:
+    """Tell whether reads of a trial found something first, and nothing in the end."""
+    assert trial.replies is not None
+    return 0 < trial.replies["None"] < trial.summary.completed
 
 
 @pytest.mark.parametrize("driver", ["threads", "wire"])

@@ -11,6 +11,7 @@ import redis
 from valkeybench.errors import ServerError
 from valkeybench.load.keyspace import own_keyspace
 from valkeybench.scenario.commands import READS, Holds
+from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.model import Axes, Scenario
 from valkeybench.scenario.secret import Secret
 from valkeybench.scenario.values import Values
@@ -52,17 +53,24 @@ def test_every_type_is_there_and_gone_afterwards(embedded: Endpoint, server: Any
 
 
 def test_what_a_server_has_lost_is_written_again(embedded: Endpoint, server: AnyClient) -> None:
-    """All of it, as it was; and nobody holds a connection for that meanwhile."""
-    with own_keyspace(embedded, scenario(*TYPES.values()), prefix=PREFIX) as keyspace:
+    """All of it, as it was, once; nobody holds a connection meanwhile that would be disturbed."""
+    axes = Axes(value_size=(20,), disturb=(Disturbance(Deed.RESTART),))
+    asked = replace(scenario(*TYPES.values()), axes=axes)
+    with own_keyspace(embedded, asked, prefix=PREFIX, life="1") as keyspace:
         before = len(server.client_list())
         server.flushall()
-        keyspace.restore()
+        keyspace.follow("1")
+        assert 0 == server.dbsize()
+        keyspace.follow("2")
         assert 60 == server.dbsize()
         assert ["x" * 20] * 10 == server.lrange(f"{PREFIX}list:3", 0, -1)
         assert 1 == before == len(server.client_list())
+        server.flushall()
+        keyspace.follow("2")
+        assert 0 == server.dbsize()
     assert 0 == server.dbsize()
     with own_keyspace(embedded, scenario("PING", data_set=False), prefix=PREFIX) as keyspace:
-        keyspace.restore()
+        keyspace.follow("2")
         assert 0 == server.dbsize()
 
 

@@ -60,26 +60,39 @@ class Keyspace:
     loaded: Loaded = field(default_factory=Loaded)
     left_behind: str = ""
     """Why keys could not be removed; empty when they were."""
-    restore: Callable[[], object] = lambda: None
-    """Writes what was loaded again, for a server that has lost it; raises ServerError."""
+    life: str | None = None
+    """The start of the server that has them, as far as it tells."""
+    load: Callable[[], Loaded] = Loaded
+    """Writes what the commands read; raises ServerError."""
+
+    def follow(self, life: str | None) -> None:
+        """Write the keys again where a server lost them: one that was started anew since.
+
+        Raises ServerError.
+        """
+        if life != self.life:
+            self.load()
+            self.life = life
 
 
 @contextmanager
-def own_keyspace(endpoint: Endpoint, scenario: Scenario, *, prefix: str) -> Iterator[Keyspace]:
+def own_keyspace(
+    endpoint: Endpoint, scenario: Scenario, *, prefix: str, life: str | None = None
+) -> Iterator[Keyspace]:
     """Load what reads expect to find, and remove every key the commands name afterwards.
 
-    Raises ServerError when it cannot be loaded, or when it is plain before that it could not be
-    removed again. That keys cannot be removed is no error:
+    `life` is the server's, as it says itself. Raises ServerError when it cannot be loaded, or when
+    it is plain before that it could not be removed again. That keys cannot be removed is no error:
     it is said in the Keyspace, for whoever reports.
     """
-    keyspace = Keyspace()
+    keyspace = Keyspace(life=life)
     prefixes = [prefix for _, prefix in key_beginnings(scenario, prefix)]
     client = _client(endpoint)
     try:
         if scenario.data_set:
             _see_that_it_can_go(client, scenario, prefix)
-            load = partial(_load, client, endpoint, scenario, prefix)
-            keyspace.loaded, keyspace.restore = load(), load
+            keyspace.load = partial(_load, client, endpoint, scenario, prefix)
+            keyspace.loaded = keyspace.load()
         yield keyspace
     finally:
 

@@ -41,6 +41,7 @@ from valkeybench.report.html.page import LIBRARY, html_text, page_text
 from valkeybench.report.method import method_blocks
 from valkeybench.report.overlay import name_runs
 from valkeybench.results.runfile import CaseRecord, Reading, RunFile
+from valkeybench.scenario.disturbance import Deed, Disturbance
 from valkeybench.scenario.model import Driver
 from valkeybench.units import MILLISECOND
 
@@ -233,6 +234,7 @@ def test_the_best_pool_is_one_of_those_with_the_same_load() -> None:
     assert "what they waited hardly shows in it" in answer(case_record(starved=40))
     near, far = (case_record(rtt_ns=rtt * MILLISECOND) for rtt in (0, 2))
     assert "did best" not in answer(near, far)
+    assert "did best" not in answer(case_record(disturb=Disturbance(Deed.KILL_CLIENTS)))
 
 
 def test_what_distance_costs_is_an_answer() -> None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tests.disturbances import USUAL, WINDOW, course, disturbed
 from tests.report.examples import shown
 from tests.runs import case_record, run_file
-from valkeybench.report.document import Paragraph, Table
+from valkeybench.report.document import Heading, Paragraph, Table
 from valkeybench.report.markdown import markdown
 from valkeybench.report.recovery import recovery_blocks
 from valkeybench.report.run import run_document
 from valkeybench.results.recovered import Disturbance
 from valkeybench.scenario.disturbance import Deed
+from valkeybench.scenario.disturbance import Disturbance as Asked
 from valkeybench.scenario.model import Driver
 from valkeybench.units import MILLISECOND, SECOND
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BACK = [course((SECOND, SECOND + ms * MILLISECOND)) for ms in (200, 300, 400)]
 GONE = course((SECOND, WINDOW))
+BARE: dict[str, Any] = {"driver": Driver.WIRE, "id": "bare"}
 STORM: dict[str, Any] = {
     "driver": Driver.WIRE,
     "reconnect_within_ns": 0,
@@ -127,3 +129,16 @@ def test_every_format_shows_it() -> None:
     for text in (shown(document), markdown(document)):
         assert "Recovery" in text
         assert "300 ms" in text
+
+
+def test_what_a_disturbed_case_came_to_prices_nothing() -> None:
+    """No cost of opening and no ceiling: they would mix before, meanwhile and after."""
+
+    def told(**more: Any) -> set[str]:  # noqa: ANN401 - any wish for a case
+        cases = case_record("none", **more), case_record(**more), case_record(**more | BARE)
+        blocks = run_document(run_file(*cases), path=None).blocks
+        return {block.text for block in blocks if isinstance(block, Heading)}
+
+    parts = {"What opening a connection costs", "Without a client library"}
+    assert parts == parts & told()
+    assert set() == parts & told(disturb=Asked(Deed.RESTART))

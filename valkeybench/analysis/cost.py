@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from valkeybench.analysis.cases import Group, SeenCase, groups, seen
+from valkeybench.analysis.cases import Group, SeenCase, groups, undisturbed
 from valkeybench.analysis.setup import is_counted
 from valkeybench.measurement.metrics import OPENING, Phase
 from valkeybench.scenario.model import Pool
@@ -78,11 +78,11 @@ def opening_cost(cases: Sequence[CaseRecord]) -> list[OpeningCost]:
 
     The phases come from the case without a pool, whose every command opens a connection;
     without such a case from filling the pools before the load. A client that opens its one
-    connection out of sight is passed over. Raises ResultError when a case's axes make no sense.
+    connection out of sight is passed over, as is a server that was disturbed. Raises ResultError
+    when a case's axes make no sense.
     """
-    return [
-        _cost(group) for group in groups(seen(cases)) if group.leader.pool is not Pool.MULTIPLEXED
-    ]
+    found = groups(undisturbed(cases))
+    return [_cost(group) for group in found if group.leader.pool is not Pool.MULTIPLEXED]
 
 
 def _cost(group: Group) -> OpeningCost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from valkeybench.analysis.cases import seen
+from valkeybench.analysis.cases import undisturbed
 from valkeybench.analysis.ceiling import Limit, ceilings
 from valkeybench.analysis.thresholds import Thresholds
 from valkeybench.report.document import Paragraph
@@ -24,7 +24,7 @@ _LIMITS = {
 
 def ceiling_blocks(cases: Sequence[CaseRecord], names: Mapping[str, str]) -> Iterable[Paragraph]:
     """Say a sentence for every case that was also sent without a client library."""
-    for found in ceilings(seen(cases)):
+    for found in ceilings(undisturbed(cases)):
         said = list(_sentences(found))
         if said:
             yield Paragraph(text=f"{names[found.case.id]}: {' '.join(said)}")

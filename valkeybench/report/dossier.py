@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from valkeybench.analysis.cases import SeenCase
+from valkeybench.analysis.cases import undisturbed
 from valkeybench.analysis.gate import judge_limits
 from valkeybench.analysis.latency import latency_lines
 from valkeybench.analysis.limits import parse_limits
@@ -45,6 +45,7 @@ from valkeybench.units import format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from valkeybench.analysis.cases import SeenCase
     from valkeybench.analysis.verdict import Verdict
     from valkeybench.report.chart import Chart
     from valkeybench.report.document import Block
@@ -186,14 +187,14 @@ def _held(each: NamedRun) -> Iterable[Callout]:
 def _glance(each: NamedRun) -> Iterable[Paragraph]:
     """Say what the best pool and no pool came to, in a sentence; and what distance costs."""
     cases, names = each.run.cases, labels(each.run.cases)
-    seen = [SeenCase(case, case.summary) for case in cases if case.summary is not None]
+    seen = undisturbed(cases)
     distance = _distance(cases)
     if distance:
         yield Paragraph(text=distance)
     # The best of several loads would be that of the lightest.
     if not all(seen[0].is_same_load(case) for case in seen):
         return
-    best = best_pooled(cases)
+    best = best_pooled([case.record for case in seen])
     unpooled = [case for case in seen if case.pool is Pool.NONE]
     said = [
         f"Of the pools tried {names[case.id]} did best: {_came_to(case)}"

@@ -290,6 +290,12 @@ def test_nothing_measured_is_no_pass_against_a_baseline_either(gone: dict[str, A
     )
 
 
+def test_nothing_beside_nothing_is_no_pass() -> None:
+    """Two runs in which nothing completed are not alike: neither measured anything."""
+    nothing = run_file(case_record(throughput=0, in_use=[1.0]))
+    assert Ruling.CANNOT_SAY is against(nothing, nothing, fails=False).ruling
+
+
 def test_a_case_that_is_gone_is_no_pass() -> None:
     """Leaving out the case that got worse would be too easy."""
     base = run_file(case_record(), case_record("none"))

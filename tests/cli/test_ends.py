@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -277,3 +279,22 @@ def watched(directory: Path, **variables: str) -> str:
     assert "interrupted" == kept_run(directory / "run.json").status
     kept = [(directory / name).read_text(encoding="utf-8") for name in files_in(directory)]
     return "\n".join((*arguments, ended.out, ended.err, *kept))
+
+
+def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path: Path) -> None:
+    """While the libraries are still being loaded it just ends, as any program does."""
+    slow = tmp_path / "typer.py"
+    slow.write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", "valkeybench", "run"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as loading:
+        assert loading.stdout is not None
+        assert "loading\n" == loading.stdout.readline()
+        loading.send_signal(signal.SIGINT)
+        _, said = loading.communicate()
+    assert (-signal.SIGINT, "") == (loading.returncode, said)

@@ -153,13 +153,19 @@ def test_what_cannot_be_written_stops_before_the_load(
 
 
 def test_a_summary_that_cannot_be_written_is_said(runs: Path) -> None:
-    """Exit code 5, after the verdict."""
+    """Exit code 2, before anything is judged."""
     ended = valkeybench(
         runs, "gate", "run.json", "--fail-if", "failed > 0", GITHUB_STEP_SUMMARY="no/summary.md"
     )
-    assert ExitCode.RESULT == ended.code
-    assert "Pass" in ended.out
-    assert "could not be written to no/summary.md" in ended.err
+    assert (ExitCode.USAGE, "") == (ended.code, ended.out)
+    assert "GITHUB_STEP_SUMMARY: no/summary.md cannot be written" in ended.err
+
+
+def test_a_scenario_without_sides_is_told_how_to_be_gated(tmp_path: Path) -> None:
+    """By its bare name, too."""
+    ended = valkeybench(tmp_path, "gate", "size-web")
+    assert ExitCode.USAGE == ended.code
+    assert "size-web is to be run, and nothing says against what" in ended.err
 
 
 def test_a_run_is_held_against_its_limits(tmp_path: Path) -> None:

@@ -45,3 +45,11 @@ def test_every_test_on_the_page_exists() -> None:
     files = {name.partition("::")[0] for name in on_the_page()}
     there = {test for file in files for test in named_in(ROOT / file)}
     assert set() == on_the_page() - there
+
+
+def test_the_faults_are_as_many_as_are_counted() -> None:
+    """The page begins with how many rows its first two tables have."""
+    page = PAGE.read_text(encoding="utf-8")
+    faults = page[page.index("## The server and the network") : page.index("## Recovery")]
+    rows = [line for line in faults.splitlines() if line.startswith("| ") and "`tests/" in line]
+    assert f"In numbers: {len(rows)} faults" in page

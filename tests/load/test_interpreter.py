@@ -67,6 +67,15 @@ def test_what_it_lacks_is_said(tmp_path: Path, script: str, said: str, remedy: s
     assert remedy in problem.remedy
 
 
+def test_what_is_no_python_is_said(tmp_path: Path) -> None:
+    """A program that is content with anything, and says nothing."""
+    with (
+        pytest.raises(ScenarioError, match="it does not say what it is"),
+        other_interpreter(stand_in(tmp_path, "exit 0"), place="--new python"),
+    ):
+        pass
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     """Before any server is started."""
     with (

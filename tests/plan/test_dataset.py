@@ -49,6 +49,12 @@ def test_items_that_are_read_by_name_are_there() -> None:
     assert {f"p:k:{n}": [("HSET", f"p:k:{n}", *fields)] for n in range(2)} == written(*texts)
 
 
+def test_what_is_counted_with_is_a_number() -> None:
+    """A text would make every INCR fail, and with it the transaction it is in."""
+    assert {"p:n": [("SET", "p:n", "0")]} == written("MULTI INCR n ; GET n")
+    assert {"p:n": [("SET", "p:n", "xxx")]} == written("GET n", "INCR m")
+
+
 def test_a_command_for_any_type_takes_that_of_the_others() -> None:
     """EXISTS is content with what another command makes of the key; alone, with a string."""
     assert {"p:k": [("SET", "p:k", "xxx")]} == written("EXISTS k")

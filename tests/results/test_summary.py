@@ -70,15 +70,18 @@ def test_fairness_is_between_one_nth_and_one(some: list[int]) -> None:
         ([], 0),
         ([0, 0], 0),
         ([10, 10, 10], 0),
-        ([0, 10, 10], 1),
-        ([1, 19], 0),  # exactly a tenth of the mean
-        ([0, 19], 1),
-        ([1, 20], 1),
+        ([0, 100, 100], 1),
+        ([10, 190], 0),  # exactly a tenth of the mean
+        ([0, 190], 1),
+        ([10, 200], 1),
         ([0, 0, 0, 100], 3),  # the median would call nobody starved
+        ([0, 20], 1),
+        ([0, 19], 0),  # a tenth of the mean is less than one command
+        ([0, 0, 1, 2, 1], 0),  # fewer commands than handlers, as an open load may have
     ],
 )
 def test_starved_is_below_a_tenth_of_the_mean(some: list[int], expected: int) -> None:
-    """Exact, whatever the counts; when nothing was done nobody was worse off."""
+    """Exact, whatever the counts; who had next to nothing to do was not kept from it."""
     assert expected == starved(some)
 
 

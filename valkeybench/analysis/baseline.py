@@ -64,7 +64,7 @@ def _finding(compared: Comparison, change: Change, *, is_advice: bool) -> Findin
     metric = change.rule.metric
     worse = change.is_better is False
     unclear = change.outcome is Outcome.CANNOT_SAY
-    unseen = change.base is None or change.new is None
+    unseen = change.base is None or change.new is None or not compared.is_measured
     known = change.low is not None and change.high is not None
     return Finding(
         limit=f"{metric} as the baseline",

@@ -88,6 +88,11 @@ class Comparison:
     is_paired: bool
     changes: tuple[Change, ...]
 
+    @property
+    def is_measured(self) -> bool:
+        """Tell whether anything completed in both."""
+        return all(case.summary and case.summary.completed for case in (self.base, self.new))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunComparison:

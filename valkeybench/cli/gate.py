@@ -26,6 +26,7 @@ from valkeybench.report.gate import noise_document, sides_document
 from valkeybench.report.labels import axes_labels, labels
 from valkeybench.results.noisefile import read_noise, write_noise
 from valkeybench.results.store import default_path, place_for, read_run
+from valkeybench.scenario.library import seed_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def _run_named(what: str | None, flags: Flags) -> Path:
     )
     if what is None:
         raise ScenarioError.one("RUN", "nothing was named to judge", remedy)
-    if flags or what.endswith(".toml"):
+    if flags or what.endswith(".toml") or (what in seed_paths() and not Path(what).exists()):
         reason = f"{what} is to be run, and nothing says against what"
         raise ScenarioError.one("RUN", reason, remedy)
     return Path(what)

@@ -13,7 +13,7 @@ import typer
 
 from valkeybench.analysis.verdict import Ruling
 from valkeybench.cli.consoles import show
-from valkeybench.errors import ExitCode, ResultError
+from valkeybench.errors import ExitCode, ResultError, ScenarioError
 from valkeybench.report.gate import gate_document, verdict_record
 from valkeybench.report.github import LARGEST_SUMMARY, fitting, workflow_commands
 from valkeybench.report.junit import junit
@@ -32,6 +32,9 @@ CODES = {
     Ruling.CANNOT_SAY: ExitCode.GATE_INCONCLUSIVE,
 }
 
+_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a job's summary."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlets:
@@ -47,6 +50,12 @@ def check_outlets(outlets: Outlets) -> None:
     for flag, path in (("--junit", outlets.junit), ("--markdown", outlets.markdown)):
         if path is not None:
             check_replaceable(path, flag=flag)
+    if summary := os.environ.get(_SUMMARY):
+        try:
+            os.close(_open_to_append(Path(summary)))
+        except OSError as error:
+            reason = f"{summary} cannot be written ({error.strerror or error})"
+            raise ScenarioError.one(_SUMMARY, reason, "name a file, or unset it") from None
 
 
 def publish(
@@ -86,17 +95,20 @@ def _tell_job(
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(verdict, names):
             typer.echo(line, err=on_stderr)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    summary = os.environ.get(_SUMMARY)
     if summary:
         _append(Path(summary), markdown(document))
+
+
+def _open_to_append(path: Path) -> int:
+    """Open a file to add to it; a pipe nobody reads would have us wait for ever, and is refused."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o644)
 
 
 def _append(path: Path, text: str) -> None:
     """Add to the job's own summary, where other steps write as well, what there is room for."""
     try:
-        # A pipe nobody reads would have us wait for ever: it is refused.
-        way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
-        with open(os.open(path, way, 0o644), "a", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+        with open(_open_to_append(path), "a", encoding="utf-8") as file:
             room = LARGEST_SUMMARY - os.fstat(file.fileno()).st_size
             file.write(fitting(text, room=room))
     except OSError as error:

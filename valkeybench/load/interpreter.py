@@ -101,5 +101,11 @@ def _introduce(interpreter: Interpreter, *, place: str) -> dict[str, Any]:
             f"{interpreter.executable} cannot run the load: {last}",
             f"it needs Python 3.11 and, installed there: {_NEEDED}",
         )
-    said: dict[str, Any] = json.loads(done.stdout)
+    try:
+        said: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        raise ScenarioError.one(
+            place, f"{interpreter.executable} is no Python we can run: it does not say what it is",
+            "name its python",
+        ) from None  # fmt: skip
     return said

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from valkeybench.plan.values import value_pool
-from valkeybench.scenario.commands import Holds
+from valkeybench.scenario.commands import COUNTS, Holds
 from valkeybench.scenario.template import USUAL_ITEMS, parse_template
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Expected:
     key: Word
     holds: Holds
     items: tuple[Word, ...]
+    counted: bool
+    """Whether some command counts with it."""
 
     def item_names(self) -> list[str]:
         """Name the fields or members; ten of our own where no command names any."""
@@ -49,8 +51,10 @@ def expected(texts: tuple[str, ...]) -> list[Expected]:
             named = dict.fromkeys(word.unordered() for word in command.items)
             for key in command.keys:
                 items.setdefault(key.unordered(), {}).update(named)
+    counted = {key.unordered() for one in commands if one.name in COUNTS for key in one.keys}
     return [
-        Expected(key, held.get(key, Holds.STRING), tuple(named)) for key, named in items.items()
+        Expected(key, held.get(key, Holds.STRING), tuple(named), key in counted)
+        for key, named in items.items()
     ]
 
 
@@ -83,7 +87,7 @@ def _commands(texts: tuple[str, ...]) -> list[Command]:
 def _write(key: str, wanted: Expected, names: Sequence[str], values: Iterator[str]) -> list[Words]:
     match wanted.holds:
         case Holds.STRING:
-            return [("SET", key, next(values))]
+            return [("SET", key, "0" if wanted.counted else next(values))]
         case Holds.HASH:
             pairs = [(name, next(values)) for name in names]
             return [("HSET", key, *(word for pair in pairs for word in pair))]

@@ -37,7 +37,9 @@ def verdict(plan: FleetPlan) -> Iterable[Block]:
     elif plan.fit is Fit.UNKNOWN:
         kind, title = Kind.WARNING, "Whether this fleet fits is not known"
     else:
-        kind, title = Kind.GOOD, f"This fleet fits{known}"
+        # What is not known may still be more than the server has.
+        kind = Kind.INFO if plan.unknown else Kind.GOOD
+        title = f"This fleet fits{known}"
     yield Callout(
         kind=kind,
         title=title,

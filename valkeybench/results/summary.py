@@ -135,8 +135,13 @@ def jain_index(shares: Sequence[int]) -> float | None:
 
 
 def starved(shares: Sequence[int]) -> int:
-    """Count the handlers that completed less than a tenth of the mean."""
+    """Count the handlers that completed less than a tenth of the mean.
+
+    None where that is less than one command: who did none then may have had none to do.
+    """
     total = sum(shares)
+    if total < STARVED_PART * len(shares):
+        return 0
     return sum(share * len(shares) * STARVED_PART < total for share in shares)
 
 

@@ -57,6 +57,9 @@ WRITES: dict[str, Holds] = {
 }  # fmt: skip
 """What a command makes of its key, or wants it to be."""
 
+COUNTS = frozenset({"INCR", "INCRBY", "INCRBYFLOAT", "DECR", "DECRBY"})
+"""Commands that want their key to hold a number."""
+
 NAMES_ONE_ITEM = frozenset(
     {"HGET", "HEXISTS", "HSTRLEN", "SISMEMBER", "ZSCORE", "ZRANK", "ZREVRANK"}
 )

@@ -204,10 +204,13 @@ def _how_found(goal: Goal, need: Need, answer: Answer, size: int) -> str:
     p99s = [pair.candidate.p99_ns for pair in judged.pairs]
     beside = [pair.base.p99_ns for pair in judged.pairs]
     kept = f"kept {', '.join(map(str, goal.slo))}" if goal.slo else "was enough"
+    # Judged is what pairs say, whose trials had the same weather; medians of each side may not.
+    change = median(mine / theirs for mine, theirs in zip(p99s, beside, strict=True)) - 1
+    counts = "" if goal.slo else f" ({100 * change:+.0f} % within a pair, in the median)"
     return (
         f"{size} {kept}, measured in {plural(len(judged.pairs), 'pair')} of trials: response p99"
         f" {format_duration(median(p99s))}, beside {format_duration(median(beside))} with"
-        f" {goal.most}."
+        f" {goal.most}{counts}."
     )
 
 

@@ -239,12 +239,13 @@ def _two_kinds(base: Sight, limits: Thresholds) -> Refusal | None:
         return None
     return Refusal(
         cause=Cause.TWO_KINDS,
-        message="two kinds of commands share this load: nine in ten take"
-        f" {format_duration(response.p90_ns)} or less, one in a hundred"
+        message="two kinds of commands share this load, or something holds commands up at times:"
+        f" nine in ten take {format_duration(response.p90_ns)} or less, one in a hundred"
         f" {format_duration(response.p99_ns)} or more; p99 tells of the slow ones only, and a pool"
         " that is enough for p99 makes the quick ones wait",
-        remedy="give the slow commands a pool of their own and size each alone, or say what is good"
-        " enough with --slo, such as --slo 'response.p90 < 2ms'",
+        remedy="give slow commands a pool of their own and size each alone; where all are alike,"
+        " find what stops the server or this machine meanwhile; or say what is good enough with"
+        " --slo, such as --slo 'response.p90 < 2ms'",
     )
 
 

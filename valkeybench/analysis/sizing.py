@@ -175,7 +175,7 @@ def _few_acquires(case: SeenCase, limits: Thresholds) -> Finding | None:
     return Finding(
         f"the window held only {plural(acquires, 'acquire')}, and what one in 1 000 of them finds"
         " cannot be told from so few",
-        "measure longer (--duration), or with less think time (--think)",
+        "measure longer (--duration), or more at once (a shorter --think, a higher --rate)",
     )
 
 

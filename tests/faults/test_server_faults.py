@@ -101,7 +101,7 @@ def test_a_network_that_stalls_for_three_seconds(tmp_path: Path, mortal: Mortal)
     """Nothing is lost: whoever waited waited that long, and it shows in the response."""
     with (
         proxied(mortal.endpoint) as proxy,
-        run_all_drivers(tmp_path, proxy.endpoint, "--duration", "5s") as runs,
+        run_all_drivers(tmp_path, proxy.endpoint, "--duration", "8s") as runs,
     ):
         runs.wait_until_at_work()
         proxy.stall()

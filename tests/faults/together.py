@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from valkeybench.server.endpoint import Endpoint
 
 LASTING = (
-    *("run", *TINY, "--warmup", "0", "--duration", "3s", "--think", "5ms"),
+    *("run", *TINY, "--warmup", "0", "--duration", "6s", "--think", "5ms"),
     *("--pool", "blocking", "-o", OUTPUT),
 )
-"""A run of one trial that can be disturbed half-way."""
+"""A run of one trial that can be disturbed half-way, long enough for all to have begun."""
 
 
 @dataclass(slots=True)

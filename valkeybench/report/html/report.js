@@ -218,11 +218,13 @@
       standing.map((m) => at(m.value)));
     const least = Math.min(...all), most = Math.max(...all);
     const pixel = (m) => ((at(m.value) - least) / (most - least || 1)) * (width - 5 * colours.size);
+    // What of its name lies left (1) or right (0) of a mark: all on the left where there is no more room.
+    const side = (m, left) => wide(m, colours) * (isFarRight(chart, m.value) ? left : 0.5);
     const raised = new Set();
     standing.forEach((mark, i) => {
       const before = standing[i - 1];
       if (!before || raised.has(before)) return;
-      if (pixel(mark) - pixel(before) < (wide(mark, colours) + wide(before, colours)) / 2) raised.add(mark);
+      if (pixel(mark) - side(mark, 1) < pixel(before) + side(before, 0)) raised.add(mark);
     });
     return raised;
   }

@@ -134,7 +134,7 @@ def load_process(*code: str) -> Iterator[Child]:
 def load_processes(parent: int) -> list[int]:
     """Find the load processes somebody has started."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="],  # noqa: S607 - whichever there is
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="],  # noqa: S607 - whichever there is
         check=True,
         capture_output=True,
         text=True,

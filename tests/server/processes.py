@@ -91,5 +91,5 @@ def run_python(code: str) -> subprocess.Popen[str]:
 
 def shown_by_ps(field: str, pid: int) -> str:
     """Give a field of a process as ps has it; nothing when it is gone."""
-    command = ["ps", "-o", f"{field}=", "-p", str(pid)]
+    command = ["ps", "-ww", "-o", f"{field}=", "-p", str(pid)]
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()

@@ -36,10 +36,7 @@ def let_closed_streams_lead_nowhere() -> None:
     """Open streams that we were given closed, or the next files opened would take their places."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
+            _lead_nowhere(number)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
@@ -125,8 +122,14 @@ def _not_ours(error: OSError) -> ValkeybenchError | None:
 def _give_output_up() -> None:
     """Let what is still waiting to be printed go nowhere, or the interpreter would try again."""
     with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(number: int) -> None:
+    """Let a descriptor, open or not, be one of what takes everything and gives nothing."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
         os.close(nowhere)
 
 

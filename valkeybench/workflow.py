@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from valkeybench.analysis.agreement import differences, refuse_different
 from valkeybench.analysis.baseline import judge_against, refuse_any_difference
 from valkeybench.analysis.comparison import RunComparison, compare_cases
-from valkeybench.analysis.enough import Sight
 from valkeybench.analysis.fitness import fitness
-from valkeybench.analysis.found import recommendation
 from valkeybench.analysis.gate import judge_limits
 from valkeybench.analysis.matching import match_runs, match_within
 from valkeybench.analysis.noise import (
@@ -28,8 +26,7 @@ from valkeybench.analysis.noise import (
 )
 from valkeybench.analysis.observing import judge
 from valkeybench.analysis.regression import apart, verdict_of
-from valkeybench.analysis.search import Step, Tried, answer_so_far, judged_so_far, next_step
-from valkeybench.analysis.sizing import recommend
+from valkeybench.courses import Planned, Search
 from valkeybench.errors import ServerError, ValkeybenchError
 from valkeybench.load.caution import nobody
 from valkeybench.load.places import open_place
@@ -46,39 +43,27 @@ from valkeybench.trials import Bench, Watcher, run_trials, stand_up
 from valkeybench.turns import take_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from valkeybench.analysis.comparison import Rule
-    from valkeybench.analysis.enough import Judged
     from valkeybench.analysis.fitness import Check
     from valkeybench.analysis.goal import Goal
     from valkeybench.analysis.limits import Limit
     from valkeybench.analysis.noise import Asked
     from valkeybench.analysis.observing import Findings, Wish
-    from valkeybench.analysis.search import Answer
     from valkeybench.analysis.verdict import Verdict
+    from valkeybench.courses import Course, SearchWatcher
     from valkeybench.load.caution import Consent
     from valkeybench.measurement.looking import Pace
     from valkeybench.measurement.reading import ServerFacts
     from valkeybench.plan.preview import Preview
-    from valkeybench.plan.trial import Plan, Trial
-    from valkeybench.results.book import Book, Status
+    from valkeybench.results.book import Status
     from valkeybench.results.noisefile import NoiseFile
-    from valkeybench.results.runfile import CaseRecord, Recommendation, RunFile
+    from valkeybench.results.runfile import RunFile
     from valkeybench.scenario.model import Scenario
     from valkeybench.server.client_watch import LookWatcher
     from valkeybench.turns import Side, Turned, TurnsWatcher
-
-
-class SearchWatcher(Watcher, Protocol):
-    """Who is told how a search gets on as well."""
-
-    def chose(self, step: Step, walk: Sequence[Judged]) -> None:
-        """Hear what is tried next, and what is known of the sizes tried so far."""
-
-    def answered(self, answer: Answer) -> None:
-        """Hear what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +85,7 @@ def run(
     when the load cannot even begin, ResultError when it cannot be kept.
     """
     plan = make_plan(scenario, key_prefix=_prefix())
-    return _measure(scenario, _Planned(plan), output=output, watcher=watcher, consent=consent)
+    return _measure(scenario, Planned(plan), output=output, watcher=watcher, consent=consent)
 
 
 def preview(scenario: Scenario, goal: Goal | None = None) -> Preview:
@@ -127,7 +112,7 @@ def size(
     plan = make_plan(_first_of_search(scenario, goal), key_prefix=_prefix())
     pools = (goal.pool, Pool.FAIR) if goal.pool is Pool.BLOCKING else (goal.pool,)
     asked = replace(scenario, axes=replace(scenario.axes, pool=pools, max_connections=goal.grid))
-    course = _Search(plan, goal, watcher)
+    course = Search(plan, goal, watcher)
     return _measure(asked, course, output=output, watcher=watcher, consent=consent)
 
 
@@ -144,7 +129,7 @@ def fleet(
     It is a run like any other, but what connections cost is always looked at. Raises what
     `run` raises.
     """
-    course = _Planned(make_plan(scenario, key_prefix=_prefix()), wants_costs=True)
+    course = Planned(make_plan(scenario, key_prefix=_prefix()), wants_costs=True)
     return _measure(scenario, course, output=output, watcher=watcher, consent=consent)
 
 
@@ -270,81 +255,8 @@ def _prefix() -> str:
     return f"valkeybench:{secrets.token_hex(4)}:"
 
 
-class _Course(Protocol):
-    """Which trials are run, and what is recommended after them."""
-
-    plan: Plan
-    """The trials that are known before the first."""
-    wants_costs: bool
-    """Whether what a connection costs is looked at however short the load is."""
-
-    def trials(self, book: Book) -> Iterable[Trial]:
-        """Give the trials; each is entered in the book before the next is asked for."""
-
-    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
-        """Recommend sizes."""
-
-
-class _Planned:
-    """Every trial of the plan, whatever is seen."""
-
-    def __init__(self, plan: Plan, *, wants_costs: bool = False) -> None:
-        self.plan = plan
-        self.wants_costs = wants_costs
-
-    def trials(self, book: Book) -> Iterable[Trial]:
-        return book.plan.trials
-
-    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
-        return recommend(cases)
-
-
-class _Search:
-    """Each trial by what those before it saw."""
-
-    def __init__(self, plan: Plan, goal: Goal, watcher: SearchWatcher) -> None:
-        self.plan = plan
-        self._goal, self._watcher = goal, watcher
-        self.wants_costs = False
-        self._tried: list[Tried] = []
-        self._answer: Answer | None = None
-
-    def trials(self, book: Book) -> Iterator[Trial]:
-        while isinstance(found := next_step(self._goal, self._tried), Step):
-            self._watcher.chose(found, judged_so_far(self._goal, self._tried))
-            for attempt in found.attempts:
-                if self._tried:
-                    case = replace(
-                        book.plan.cases[0], pool=attempt.pool, max_connections=attempt.size
-                    )
-                    book.plan = book.plan.with_trial(case, seed=book.scenario.seed)
-                trial = book.plan.trials[-1]
-                known = len(book.cases()[trial.case_index].trials)
-                yield trial
-                record = book.cases()[trial.case_index]
-                # One whose load was lost is not there; its pair is asked for again.
-                if len(record.trials) > known:
-                    self._tried.append(Tried(attempt=attempt, sight=Sight.of(record)))
-        self._answer = found
-        self._watcher.answered(found)
-
-    def recommend(self, cases: Sequence[CaseRecord]) -> list[Recommendation]:
-        answer = self._answer or answer_so_far(self._goal, self._tried)
-        if answer is None:
-            return recommend(cases)
-        cpus = read_environment().get("cpus_usable")
-        return [
-            recommendation(
-                self._goal,
-                self._tried,
-                answer,
-                cpus=cpus if isinstance(cpus, int) else None,
-            )
-        ]
-
-
 def _measure(
-    scenario: Scenario, course: _Course, *, output: Path | None, watcher: Watcher, consent: Consent
+    scenario: Scenario, course: Course, *, output: Path | None, watcher: Watcher, consent: Consent
 ) -> Outcome:
     """Run trials against the server a scenario names, and keep what they saw."""
     plan = course.plan

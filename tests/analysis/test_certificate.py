@@ -21,13 +21,14 @@ SCATTER = (1.00, 1.02, 0.99, 1.01)
 """How the four pairs of the first look differ by chance."""
 
 
-def certified(
+def certified(  # noqa: PLR0913 - a certificate rests on all of them
     *,
     slower: float = 1.0,
     less: float = 1.0,
     slo: Sequence[str] = (),
     last: dict[str, Any] | None = None,
     pairs: int = 4,
+    pool: str = "blocking",
 ) -> Certificate:
     """Certify a size whose p99 and throughput are these shares of the base's."""
     made = []
@@ -38,8 +39,8 @@ def certified(
         }
         if number == pairs - 1:
             wishes |= last or {}
-        candidate = sight(size=9, **wishes)
-        made.append(Pair(base=sight(throughput=4000.0), candidate=candidate))
+        candidate = sight(pool, size=9, **wishes)
+        made.append(Pair(base=sight(pool, throughput=4000.0), candidate=candidate))
     limits = parse_limits(slo, place="--slo")
     return certify(9, made, slo=limits, limits=Thresholds(), test=SequentialTest())
 
@@ -108,3 +109,10 @@ def test_a_limit_of_zero_must_be_kept_in_every_pair() -> None:
 def test_nothing_is_said_between_looks() -> None:
     """Three pairs that agree are still open."""
     assert Conclusion.OPEN is certified(pairs=3).conclusion
+
+
+def test_a_pool_in_which_nobody_waits_is_held_to_no_tail() -> None:
+    """Its p99 is the network's and the server's; what it must not do is turn anybody away."""
+    assert Conclusion.HOLDS is certified(slower=1.3, pool="raising").conclusion
+    turned_away = {"failures": {"pool_exhausted": 1}}
+    assert Conclusion.BROKEN is certified(pool="raising", last=turned_away).conclusion

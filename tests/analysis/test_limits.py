@@ -49,6 +49,7 @@ def test_a_limit_is_read_as_it_is_written(written: str, shown: str, value: float
         ("failed < -1", "-1", "write it like"),
         ("fairness > 10%", "10%", "write it like"),
         ("starved > 1%", "1%", "write it like"),
+        ("failed > 200%", "200%", "write it like"),
         ("failed < nan", "nan", "write it like"),
         ("quick please", "quick please", "write it like"),
     ],
@@ -177,6 +178,8 @@ def test_what_was_not_seen_is_neither_kept_nor_broken() -> None:
         (["response.p50 < 4ms"], "a round trip takes 5.00 ms"),
         (["throughput > 4k/s"], "no more than"),
         (["pool_wait.p99 < 1ms", "pool_wait.p99 > 2ms"], "cannot both be met"),
+        (["response.p99 > 5ms"], "asks for more of what should be little"),
+        (["failed >= 1%"], "asks for more of what should be little"),
     ],
 )
 def test_a_limit_the_load_itself_breaks_is_refused(written: list[str], why: str) -> None:

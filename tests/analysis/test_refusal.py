@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.refusal import refuse_base
 from valkeybench.analysis.search import Stage
 from valkeybench.analysis.thresholds import Thresholds
+from valkeybench.scenario.model import Pool
 
 if TYPE_CHECKING:
     from valkeybench.analysis.refusal import Refusal
@@ -141,6 +143,23 @@ def test_two_kinds_of_commands_have_two_sizes() -> None:
     assert found is not None
     assert "two_kinds" == found.cause
     assert "pool of their own" in found.remedy
+
+
+def spread_tails(attempt: Attempt, number: int) -> dict[str, Any]:
+    """Wish for a tail that is threefold every other time, whatever the size; few is not enough."""
+    few = {"failures": {"pool_exhausted": 40}} if attempt.size < 7 else {}
+    return {"p99_ms": 2.4 if number % 2 else 0.8, **few}
+
+
+def test_a_pool_in_which_nobody_waits_is_sized_by_what_fails() -> None:
+    """A tail that does one thing now and another then says nothing of a raising pool's size."""
+    answer, _ = search(replace(GOAL, pool=Pool.RAISING), spread_tails)
+    assert answer.refusal is None
+    assert answer.size is not None
+    assert 7 <= answer.size < 12
+
+    answer, _ = search(GOAL, spread_tails)
+    assert answer.refusal is not None
 
 
 def test_a_smaller_pool_that_does_better_is_a_limiter() -> None:

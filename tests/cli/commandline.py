@@ -29,6 +29,16 @@ TINY = (
 """A load that is over soon."""
 
 _NOT_INHERITED = ("VALKEYBENCH_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "TTY_")
+_HEARING_CTRL_C = (
+    *(sys.executable, "-I", "-S", "-c"),
+    "import os, signal, sys; signal.signal(signal.SIGINT, 0); os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""Runs a command that hears Ctrl-C: tests in the background of a script inherit that nobody does.
+
+No `preexec_fn`: with one, Python runs what libraries of the tests' own process want done in a fork,
+and valkey-glide wants to connect again there, for seconds, to servers long gone.
+"""
+
 _DEADLINE_SECONDS = 60
 """A net for hangs; it asserts nothing."""
 
@@ -107,15 +117,13 @@ class Running:
 def running(directory: Path, *words: str, **variables: str) -> Iterator[Running]:
     """Start a command, and leave none of its processes behind."""
     process = subprocess.Popen(
-        command(words),
+        [*_HEARING_CTRL_C, *command(words)],
         cwd=directory,
         env=environment(variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Tests that run in the background of a script inherit that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it takes no lock
     )
     family: set[int] = set()
     try:

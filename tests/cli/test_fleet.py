@@ -143,6 +143,13 @@ def test_help_teaches(tmp_path: Path) -> None:
         assert flag in words
 
 
+@pytest.mark.parametrize("way", ["on", "off", None])
+def test_a_server_of_our_own_is_measured_both_ways(way: str | None) -> None:
+    """Which way the fleet connects says which is planned with; the other is there to compare."""
+    flags = {"processes": "4"} if way is None else {"processes": "4", "tls": way}
+    assert {False, True} == {*cli.storm_scenario(flags, {}).axes.tls}
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFile, dict[str, Any]]:
     """Measure a short storm on a private server, both ways; give what was kept, and the plan."""

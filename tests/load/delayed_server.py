@@ -44,10 +44,6 @@ class Delays:
         within = at % self.period_ns
         return at + (self.stall_ns - within if within < self.stall_ns else 0)
 
-    def next_period(self) -> int:
-        """Give the next instant a period, and its stall, begins."""
-        return (clock() // self.period_ns + 1) * self.period_ns
-
 
 @contextmanager
 def delayed_server(delays: Delays) -> Iterator[int]:

@@ -482,3 +482,14 @@ def test_a_run_with_anything_in_it_is_valid_or_refused(data: st.DataObject) -> N
         except ResultError:
             return
     SCHEMA.validate(spoilt)
+
+
+def test_percentiles_without_their_samples_are_no_run(tmp_path: Path) -> None:
+    """A histogram that was cut out could be neither checked nor merged, and is missed."""
+    path = tmp_path / "run.json"
+    write_run(run_file(case_record()), path)
+    cut = json.loads(path.read_text())
+    del cut["cases"][0]["trials"][0]["histograms"]["response"]
+    path.write_text(json.dumps(cut))
+    with pytest.raises(ResultError, match="the histogram of response is missing from repeat 0"):
+        read_run(path)

@@ -77,7 +77,7 @@ def test_levers_of_other_clients_are_left_to_them() -> None:
         (GLIDE | {"cluster": "true"}, "--client: a cluster is measured with redis-py only"),
         (POOL, "--pool: one connection for all handlers is what valkey-glide has"),
         (ALL | POOL, "--pool: leaves redis-py, valkey-py without a pool policy"),
-        (GLIDE | POOL | {"driver": "wire"}, "--pool: one connection for all handlers is what"),
+        (POOL | {"driver": "wire"}, "--pool: one connection for all handlers is what"),
         (GLIDE | POOL | {"driver": "threads,wire"}, "--pool: leaves the driver wire without"),
         (GLIDE | {"tls": "on", "ciphers": "X"}, "valkey-glide has no such lever"),
         (ALL | {"tls": "on", "tls_min_version": "1.3"}, "valkey-glide has no such lever"),

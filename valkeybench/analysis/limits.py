@@ -262,8 +262,15 @@ def _value(word: str, metric: Metric) -> tuple[float, bool]:
     if metric.is_count and word.endswith("%"):
         if not metric.has_share:
             raise ValueError("it counts handlers, and a share is one of commands")
-        return _number(word[:-1]) / 100, True
+        return _share(word), True
     return _number(word), False
+
+
+def _share(word: str) -> float:
+    share = _number(word[:-1]) / 100
+    if share > 1:
+        raise ValueError("it is a share of the commands, and no more than all of them can be")
+    return share
 
 
 def _duration(word: str) -> float:

@@ -19,11 +19,21 @@ _WITH_A_ROUND_TRIP = (Phase.COMMAND, Phase.SERVICE, Phase.RESPONSE)
 
 
 def out_of_reach(limits: Sequence[Limit], axes: Axes) -> None:
-    """Raise ScenarioError for every limit that contradicts the load itself, or another limit."""
+    """Raise ScenarioError for every limit that contradicts the load, another limit, or sense."""
     problems = [
         Problem(_PLACE, f"»{limit}« cannot be met: {why}", "ask for what the load allows")
         for limit in limits
         for why in _why(limit, axes)
+    ]
+    problems += [
+        Problem(
+            _PLACE,
+            f"»{limit}« asks for more of what should be little",
+            f"say what is to be kept, as in {limit.metric} {limit.op.replace('>', '<')} …; what"
+            " must not be is said with gate's --fail-if",
+        )
+        for limit in limits
+        if not limit.is_upper and not limit.metric.more_is_better
     ]
     problems += [
         Problem(_PLACE, f"»{one}« and »{other}« cannot both be met", "drop one")

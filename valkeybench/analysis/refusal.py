@@ -60,10 +60,15 @@ class Refusal:
 def refuse_base(
     bases: Sequence[Sight], *, slo: Sequence[Limit], cap: int | None, limits: Thresholds
 ) -> Refusal | None:
-    """Find what makes any size meaningless, in the runs of the unconstrained pool."""
+    """Find what makes any size meaningless, in the runs of the unconstrained pool.
+
+    How long the tail is, and whether it is the same each time, bears on a size only where sizes
+    are judged by it: not with an SLO, and not where a pool that is too small fails commands.
+    """
     case = together(bases)
+    by_tails = not slo and case.pool.waits
     for cause, finding in causes(case, limits):
-        if cause is Code.REPEATS_DISAGREE and (slo or _is_one_odd_run(bases, limits)):
+        if cause is Code.REPEATS_DISAGREE and (not by_tails or _is_one_odd_run(bases, limits)):
             continue  # what is asked for holds or not, whatever the other repeats did
         # A search repeats as it needs to: asking for more repeats would be no remedy.
         remedy = _QUIETER if cause is Code.REPEATS_DISAGREE else finding.remedy
@@ -71,9 +76,9 @@ def refuse_base(
     return (
         _broken_slo(bases, slo)
         or (None if slo else _bound_by_cap(case, cap, limits))
-        or (None if slo else _scattered(bases, case, limits))
+        or (_scattered(bases, case, limits) if by_tails else None)
         or (None if slo else _in_most(_in_bursts, bases, limits))
-        or (None if slo else _in_most(_two_kinds, bases, limits))
+        or (_in_most(_two_kinds, bases, limits) if by_tails else None)
     )
 
 
@@ -102,6 +107,8 @@ def refuse_walk(
         found = [pair.candidate for pair in judged.pairs]
         if len(found) < 2:  # noqa: PLR2004 - once is luck
             continue
+        if not judged.pool.waits:
+            continue  # nobody waits, so no size has a longer or a shorter tail than another
         if not slo and _is_better(judged, min(p99s), limits):
             return _smaller_is_better(judged, bases)
         faster = all(one.throughput > max(rates) / limits.size_throughput for one in found)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from valkeybench.measurement.metrics import FailureKind
+from valkeybench.measurement.metrics import FailureKind, Phase
 from valkeybench.scenario.model import Pool
+from valkeybench.units import SECOND, format_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 _ENOUGH_REPEATS = 7
 """From here on, more of the same noise will not help."""
+
+_MOSTLY_IDLE = 0.5
+"""Share of handlers busy (throughput × mean service, by Little's law) below which there were
+enough of them on average. A judgement: at half, a queue of a handful hardly ever waits."""
 
 
 def less_client_cpu(case: SeenCase) -> str:
@@ -45,7 +50,17 @@ def keep_up(case: SeenCase) -> str:
     """Say how to bring an open load back onto its schedule."""
     more = f"more handlers (--concurrency {2 * case.concurrency})"
     processes = f"more processes (--processes {2 * case.processes})"
-    return f"offer less (--rate), or give it {more}, or {processes} where the client is saturated"
+    busy = case.summary.throughput * case.mean_ns(Phase.SERVICE) / SECOND / case.handlers
+    if busy >= _MOSTLY_IDLE:
+        return (
+            f"offer less (--rate), or give it {more}, or {processes} where the client is saturated"
+        )
+    return (
+        f"handlers were busy {format_percent(busy)} of the time only, so it was the machine that"
+        " began late, or something that held up all of them at times: use a quieter machine, keep"
+        " client and server on CPUs of their own (--pin auto), look for what stalls; or offer less"
+        f" (--rate), give it {processes} where the client is saturated, and against stalls {more}"
+    )
 
 
 def serve_all(case: SeenCase) -> str:

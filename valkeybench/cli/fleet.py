@@ -135,9 +135,7 @@ def storm_scenario(flags: Flags, environment: Mapping[str, str]) -> Scenario:
             "leave it out to measure a private one, and say how many --nodes there are",
         )
     if scenario.server.url is None:
-        tls = read_fleet(flags).tls
-        ways = scenario.axes.tls if tls is None else (tls,)
-        return replace(scenario, axes=replace(scenario.axes, tls=ways))
+        return scenario
     from valkeybench.server.endpoint import endpoint_from_url  # noqa: PLC0415 - only when measuring
 
     # A URL names one way.

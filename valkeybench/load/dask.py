@@ -19,6 +19,7 @@ from time import perf_counter_ns as clock
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, WorkerPlugin
+from distributed.security import Security
 
 from valkeybench.errors import LoadError
 from valkeybench.load.crew import Crew
@@ -131,6 +132,7 @@ def dask_place(
     """
     with _silenced("distributed.client"):
         with _clearly(f"the Dask scheduler at {address} cannot be reached"):
+            _check_certificates(address)
             client = Client(address, timeout=patience_seconds, set_as_default=False)
         try:
             place = DaskPlace(client, address, server)
@@ -138,6 +140,16 @@ def dask_place(
             yield place
         finally:
             client.close(patience_seconds)
+
+
+def _check_certificates(address: str) -> None:
+    """Raise ValueError where there are none to reach it with.
+
+    A client that finds out itself is left half made, and says so on standard error for seconds.
+    """
+    ours = Security().get_connection_args("client")
+    if address.startswith("tls:") and ours["ssl_context"] is None:
+        raise ValueError("it is reached over TLS, and no certificates are configured")
 
 
 def check_versions(

@@ -221,7 +221,7 @@ def read_run(path: Path) -> RunFile:
         )
     _check_extent(document, path)
     try:
-        return RunFile.model_validate(document)
+        run = RunFile.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = _short(".".join(map(str, first["loc"])))
@@ -229,6 +229,20 @@ def read_run(path: Path) -> RunFile:
             f"{path} is not a valid run file: {place}: {_short(first['msg'])}"
             + (f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else "")
         ) from None
+    _check_samples(run, path)
+    return run
+
+
+def _check_samples(run: RunFile, path: Path) -> None:
+    """Refuse percentiles whose samples are not there: nobody could check or merge them."""
+    for case in run.cases:
+        for trial in case.trials:
+            missing = sorted(trial.summary.phases.keys() - trial.histograms.keys())
+            if missing:
+                raise ResultError(
+                    f"{path} is not a whole run file: the histogram of {missing[0]} is missing"
+                    f" from repeat {trial.repeat} of case {_short(case.id)}"
+                )
 
 
 def _check_extent(document: dict[str, object], path: Path) -> None:

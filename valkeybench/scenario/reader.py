@@ -15,6 +15,7 @@ from valkeybench.scenario.clusters import unfit_for_cluster
 from valkeybench.scenario.disturbing import unfit_disturbance
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
+from valkeybench.scenario.meaning import unfit_for_want_of_meaning
 from valkeybench.scenario.model import LOCAL, Driver, Scenario
 from valkeybench.scenario.multiplexed import (
     over_one_connection_if_alone,
@@ -179,6 +180,7 @@ class _Reading:
             unfit_for_cluster(scenario),
             unfit_for_one_connection(scenario, values),
             unfit_disturbance(scenario, values),
+            () if self.problems else unfit_for_want_of_meaning(scenario, self._by_flag(values)),
         )
         for target, reason, remedy in unfit:
             place = values[target].place if target in values else self._source
@@ -186,6 +188,11 @@ class _Reading:
         if set(scenario.axes.driver) == {Driver.WIRE} and any(scenario.axes.retries):
             place = values["axes.retries"].place
             self.note(place, "the driver wire tries nothing again", "leave retries out")
+
+    @staticmethod
+    def _by_flag(values: Mapping[str, _Given]) -> dict[str, bool]:
+        """Tell of each target whether a flag set it."""
+        return {target: given.place.startswith("--") for target, given in values.items()}
 
     def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
         """Look for settings of TLS that the URL makes mean nothing."""

@@ -35,6 +35,9 @@ def runs(tmp_path: Path) -> Path:
     (tmp_path / "newer.json").write_text(newer, encoding="utf-8")
     nulls = re.sub(r'"p99_ns": \d+', '"p99_ns": null', whole)
     (tmp_path / "nulls.json").write_text(nulls, encoding="utf-8")
+    write_run(run_file(), tmp_path / "caseless.json")
+    unsampled = re.sub(r'"histograms": \{[^}]*\}', '"histograms": {}', whole)
+    (tmp_path / "unsampled.json").write_text(unsampled, encoding="utf-8")
     return tmp_path
 
 
@@ -94,6 +97,8 @@ def test_a_baseline_only_warns(
         ("cut", ["failed > 0"], ExitCode.RESULT, "not JSON"),
         ("newer", ["failed > 0"], ExitCode.RESULT, "schema version"),
         ("nulls", ["failed > 0"], ExitCode.RESULT, "not a valid run file"),
+        ("caseless", ["failed > 0"], ExitCode.RESULT, "nothing was measured"),
+        ("unsampled", ["failed > 0"], ExitCode.RESULT, "the histogram of"),
     ],
 )
 def test_what_cannot_be_gated_never_passes(

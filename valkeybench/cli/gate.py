@@ -21,7 +21,7 @@ from valkeybench.cli.sides import read_side
 from valkeybench.cli.thresholds import regression_rules
 from valkeybench.cli.turns_progress import make_turns_progress
 from valkeybench.cli.verdicts import check_outlets, publish
-from valkeybench.errors import ExitCode, Problem, ScenarioError
+from valkeybench.errors import ExitCode, Problem, ResultError, ScenarioError
 from valkeybench.report.gate import noise_document, sides_document
 from valkeybench.report.labels import axes_labels, labels
 from valkeybench.results.noisefile import read_noise, write_noise
@@ -125,6 +125,8 @@ def gate_run(path: Path, wishes: RunWishes, outlets: Outlets) -> ExitCode:
     limits = parse_limits(wishes.fail_if, place=PLACE, across_cases=True)
     rules = rules_of(wishes.metrics)
     run = read_run(path)
+    if not run.cases:
+        raise ResultError(f"{path} has no cases: nothing was measured that could be judged")
     limits = limits or _own_limits(run, path)
     if not limits and wishes.baseline is None:
         raise ScenarioError.one(

@@ -57,7 +57,12 @@ def test_nothing_is_sized_from_a_load_behind_its_schedule() -> None:
 def test_the_warning_says_how_to_keep_up(command_ms: float, were_busy: bool) -> None:
     """Less load, more handlers or processes; a quieter machine where handlers had nothing to do."""
     phases = {"pool_wait": 0.01, "command": command_ms, "release": 0.01}
-    wishes: dict[str, Any] = {"rate": 900.0, "dropped": 80, "duration_ms": 6000, "throughput": 880.0}
+    wishes: dict[str, Any] = {
+        "rate": 900.0,
+        "dropped": 80,
+        "duration_ms": 6000,
+        "throughput": 880.0,
+    }
     found = health([case_record(phases=phases, **wishes)])
     [warning] = [each for each in found if each.code == Code.BEHIND_SCHEDULE]
 

@@ -65,6 +65,15 @@ def searched(where: Path, *words: str, **variables: str) -> dict[str, Any]:
             "load off the server",
         ),
         (
+            (
+                *("-c", "20", "--think", "20ms", "--duration", "2s", "--value-size", "8MiB"),
+                *("--command", "GETRANGE key:{0..1} 0 9 @97"),
+                *("--command", "GETRANGE key:{0..1} 0 7000000 @3"),
+            ),
+            {"two_kinds"},
+            "a pool of their own",
+        ),
+        (
             ("-c", "40", "--think", "2ms", "--rtt", "2ms", "--cap", "4", "--duration", "700ms"),
             {"cap"},
             "--cap",
@@ -75,7 +84,7 @@ def searched(where: Path, *words: str, **variables: str) -> dict[str, Any]:
             "limit",
         ),
     ],
-    ids=["no think time", "client", "server", "cap", "slo"],
+    ids=["no think time", "client", "server", "two kinds", "cap", "slo"],
 )
 def test_no_size_is_named_for_a_load_that_has_none(
     tmp_path: Path, words: tuple[str, ...], causes: set[str], remedy: str

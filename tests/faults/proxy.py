@@ -16,6 +16,7 @@ from itertools import cycle
 from select import select
 from typing import TYPE_CHECKING
 
+from tests.listener import Listener
 from valkeybench.server.endpoint import Provider
 
 if TYPE_CHECKING:
@@ -114,16 +115,16 @@ class Proxy:
         self._lock = threading.Lock()
         self._ways: list[_Way] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.endpoint = replace(
             target,
             host="127.0.0.1",
-            port=self._listener.getsockname()[1],
+            port=listening.getsockname()[1],
             path=None,
             provider=Provider.EXTERNAL,
             pid=None,
         )
-        self._start(self._accept)
+        self._listener = Listener(listening, self._greet)
 
     def judge(self, request: Request) -> Fault | None:
         """Say what befalls a request, one at a time."""
@@ -153,28 +154,20 @@ class Proxy:
 
     def close(self) -> None:
         """Reset every connection and take no more."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._threads[0].join()
         self.resume()
         self.cut()
         for thread in self._threads:
             thread.join()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                caller, _ = self._listener.accept()
-            except OSError:
-                return
-            number, self.connections = self.connections, self.connections + 1
-            if self.refuses(number):
-                self.struck += 1
-                _reset(caller)
-                caller.close()
-                continue
-            self._start(self._carry, caller, number)
+    def _greet(self, caller: socket.socket) -> None:
+        number, self.connections = self.connections, self.connections + 1
+        if self.refuses(number):
+            self.struck += 1
+            _reset(caller)
+            caller.close()
+            return
+        self._start(self._carry, caller, number)
 
     def _carry(self, caller: socket.socket, number: int) -> None:
         with suppress(OSError), caller, _connected(self._target) as server:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from tests.listener import Listener
 from valkeybench.server.endpoint import Endpoint
 from valkeybench.units import SECOND
 
@@ -76,15 +77,15 @@ class FakeServer:
         self._script = script
         self._tls = tls
         if path is None:
-            self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-            host, port = self._listener.getsockname()
+            listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+            host, port = listening.getsockname()
             self.endpoint = Endpoint(host=host, port=port, tls=tls is not None)
         else:
-            self._listener = socket.create_server(path, family=socket.AF_UNIX)
+            listening = socket.create_server(path, family=socket.AF_UNIX)
             self.endpoint = Endpoint(path=path)
         self._callers: list[socket.socket] = []
-        self._serving = [threading.Thread(target=self._accept)]
-        self._serving[0].start()
+        self._serving: list[threading.Thread] = []
+        self._listener = Listener(listening, self._greet)
 
     @property
     def connections(self) -> int:
@@ -94,7 +95,7 @@ class FakeServer:
     @property
     def connected(self) -> int:
         """Count the callers that are still there."""
-        return sum(thread.is_alive() for thread in self._serving[1:])
+        return sum(thread.is_alive() for thread in self._serving)
 
     def count(self, is_so: Callable[[Words], bool]) -> int:
         """Count the commands heard that are so."""
@@ -108,27 +109,18 @@ class FakeServer:
 
     def close(self) -> None:
         """Cut every connection, and take no more."""
-        # Closing alone does not wake who waits in accept or recv.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._serving[0].join()
         self.hang_up()
         for thread in self._serving:
             thread.join()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                caller, _ = self._listener.accept()
-            except OSError:
-                return
-            if caller.family == socket.AF_INET:
-                caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            number = len(self._callers)
-            self._callers.append(caller)
-            self._serving.append(threading.Thread(target=self._serve, args=(caller, number)))
-            self._serving[-1].start()
+    def _greet(self, caller: socket.socket) -> None:
+        if caller.family == socket.AF_INET:
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        number = len(self._callers)
+        self._callers.append(caller)
+        self._serving.append(threading.Thread(target=self._serve, args=(caller, number)))
+        self._serving[-1].start()
 
     def _serve(self, caller: socket.socket, number: int) -> None:
         with suppress(OSError), caller:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.analysis.fleets import HAND_WORKED, a_storm, plan
 from tests.report.examples import PATH, shown
+from valkeybench.report.document import Callout, Kind
 from valkeybench.report.fleet import fleet_document
 from valkeybench.report.fleet_verdict import fleet_summary
 
@@ -54,6 +55,13 @@ def said(seen: FleetPlan) -> str:
     return " ".join(shown(fleet_summary(seen), 200).replace("│", " ").split())
 
 
+def headline(seen: FleetPlan) -> tuple[Kind, str]:
+    """Give the verdict in a line, and how it is coloured."""
+    first = fleet_summary(seen).blocks[0]
+    assert isinstance(first, Callout)
+    return first.kind, first.title
+
+
 def test_a_fleet_that_is_too_large_at_once_is_said_first() -> None:
     """With the largest that is safe, and what would help."""
     words = said(plan(max_connections=12, maxclients=10_000))
@@ -77,8 +85,10 @@ def test_a_fleet_fits_only_as_far_as_is_known() -> None:
         "cpu_per_command_ns": 8000,
         "rate": 100.0,
     }
-    assert "This fleet fits, as far as is known" in said(plan(None, a_storm(), **known))
-    settled = said(plan(None, a_storm(), maxclients=10_000, **known))
-    assert "This fleet fits" in settled
-    assert "as far as is known" not in settled
-    assert "Not known" not in settled
+    open_, settled = (
+        plan(None, a_storm(), **known),
+        plan(None, a_storm(), maxclients=10_000, **known),
+    )
+    assert (Kind.INFO, "This fleet fits, as far as is known") == headline(open_)
+    assert (Kind.GOOD, "This fleet fits") == headline(settled)
+    assert "Not known" not in said(settled)

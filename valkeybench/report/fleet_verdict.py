@@ -38,7 +38,7 @@ def verdict(plan: FleetPlan) -> Iterable[Block]:
         kind, title = Kind.WARNING, "Whether this fleet fits is not known"
     else:
         # What is not known may still be more than the server has.
-        kind = Kind.INFO if plan.unknown else Kind.GOOD
+        kind = Kind.INFO if known else Kind.GOOD
         title = f"This fleet fits{known}"
     yield Callout(
         kind=kind,

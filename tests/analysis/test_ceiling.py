@@ -94,6 +94,13 @@ def test_the_report_says_the_ceiling_of_a_load_that_saturates() -> None:
     assert text.endswith("the client is the limit.")
 
 
+def test_the_report_says_where_an_ideal_pool_would_do_no_better() -> None:
+    """A p99 that is noise away is no promise."""
+    paced = {"think": "10ms"}
+    [text] = said(with_client(**paced, p99_ms=2.0), bare(**paced, p99_ms=2.1))
+    assert "did not do better" in text
+
+
 def test_the_report_says_the_ideal_pool_s_p99_of_a_load_that_pauses() -> None:
     """Throughput says nothing there; the waiting does."""
     paced = {"think": "10ms"}

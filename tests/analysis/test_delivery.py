@@ -69,3 +69,25 @@ def test_the_warning_says_how_to_keep_up(command_ms: float, were_busy: bool) -> 
     for way in ("--rate", "--concurrency 100", "--processes 2"):
         assert way in warning.remedy
     assert ("a quieter machine" not in warning.remedy) is were_busy
+
+
+def test_what_failed_was_sent() -> None:
+    """A pool that raises fails commands in time; that it does is said elsewhere."""
+    failing = {"rate": 900.0, "throughput": 700.0, "failures": {"pool_exhausted": 600}}
+    assert not is_behind(**failing)
+    assert is_behind(rate=900.0, throughput=700.0)
+
+
+def test_what_was_late_and_done_is_not_said_to_be_missing() -> None:
+    """All were done, and waited for a handler for most of their time."""
+    found = health([case_record(rate=900.0, late_ms=50, throughput=900.0, duration_ms=6000)])
+    [warning] = [each for each in found if each.code == Code.BEHIND_SCHEDULE]
+    assert "commands began late, though none was left out" in warning.message
+
+
+def test_handlers_that_wait_for_a_pool_are_busy() -> None:
+    """They hang in it when the window closes, and so in no mean of what was served."""
+    wishes: dict[str, Any] = {"rate": 5000.0, "dropped": 9000, "throughput": 900.0}
+    found = health([case_record(unfinished=40, **wishes)])
+    [warning] = [each for each in found if each.code == Code.BEHIND_SCHEDULE]
+    assert "a quieter machine" not in warning.remedy

@@ -65,6 +65,16 @@ def test_an_estimate_says_it_was_not_tried() -> None:
     assert "not tried" in one.reason
 
 
+def test_a_raising_pool_that_was_not_tried_is_one_that_nobody_found_exhausted() -> None:
+    """Whoever finds no connection free fails, so one in a thousand is too many."""
+    waits = found(Goal(handlers=50, confidence=Confidence.QUICK))
+    raises = found(Goal(handlers=50, confidence=Confidence.QUICK, pool=Pool.RAISING))
+    risk: dict[str, Any] = raises.evidence["exhaustion"]  # type: ignore[assignment]
+    assert 0 == risk["failed"] < risk["acquires"]
+    assert (waits.max_connections or 0) <= (raises.max_connections or 0)
+    assert "acquires would have found it exhausted, so with 95 % confidence" in raises.reason
+
+
 def test_a_certificate_says_what_it_proves() -> None:
     """Confidence, load, machine, and both clauses; the bounds stand in the evidence."""
     one = found(Goal(handlers=50, confidence=Confidence.CERTIFIED))

@@ -102,6 +102,7 @@ def test_one_trial_does_not_tell() -> None:
     [
         ({"starved": 40}, "starved"),
         ({"unfinished": 900}, "unfinished"),
+        ({"rate": 5000.0, "dropped": 900}, "due and never sent"),
         ({"duration_ms": 100}, "samples lie beyond"),
         ({"lost": True}, "went away"),
     ],

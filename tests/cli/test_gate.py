@@ -141,6 +141,7 @@ def test_every_outlet_is_written(runs: Path) -> None:
     ("words", "said"),
     [
         (["--junit", "no/gate.xml"], "--junit: there is no directory no"),
+        (["--junit", "one.x", "--markdown", "one.x"], "--markdown: one.x is what --junit names"),
         (["--markdown", "."], "--markdown: . is a directory"),
         (["--calibrate", "--noise", "link"], "--noise: link is a symbolic link"),
         (["-o", "no/sides.json"], "--output: there is no directory no"),

@@ -67,6 +67,20 @@ def test_what_it_lacks_is_said(tmp_path: Path, script: str, said: str, remedy: s
     assert remedy in problem.remedy
 
 
+def test_a_client_library_too_old_for_a_driver_is_said_before_any_load(tmp_path: Path) -> None:
+    """Drivers are loaded when they are needed, and it is asked whether they can be."""
+    older = tmp_path / "older" / "redis"
+    older.mkdir(parents=True)
+    (older / "__init__.py").write_text("__version__ = '6.4.0'\n", encoding="utf-8")
+    script = f'export PYTHONPATH="{older.parent}:$PYTHONPATH"; exec {sys.executable} "$@"'
+    with (
+        pytest.raises(ScenarioError, match=r"cannot run the load: .*redis") as caught,
+        other_interpreter(stand_in(tmp_path, script), place="--new python"),
+    ):
+        pass
+    assert "redis>=8.0" in caught.value.problems[0].remedy
+
+
 def test_what_is_no_python_is_said(tmp_path: Path) -> None:
     """A program that is content with anything, and says nothing."""
     with (

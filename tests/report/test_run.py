@@ -252,6 +252,13 @@ def test_unfinished_commands_make_a_percentile_a_lower_bound(
     assert (str(unfinished) if bound else None) == row.get("unfinished")
 
 
+def test_commands_that_were_never_sent_make_a_percentile_a_lower_bound() -> None:
+    """They would have been the slowest of all, and are no samples."""
+    row = one(case_record("blocking", repeats=1, rate=10_000.0, throughput=9_000, dropped=3_000))
+    assert row["response p99"].startswith("≥")
+    assert not row["response p50"].startswith("≥")
+
+
 def test_failures_stand_beside_with_their_kind() -> None:
     """The count stands in the row; notes say of each kind how often, where, and what it means."""
     run = troubled()

@@ -491,5 +491,5 @@ def test_percentiles_without_their_samples_are_no_run(tmp_path: Path) -> None:
     cut = json.loads(path.read_text())
     del cut["cases"][0]["trials"][0]["histograms"]["response"]
     path.write_text(json.dumps(cut))
-    with pytest.raises(ResultError, match="the histogram of response is missing from repeat 0"):
+    with pytest.raises(ResultError, match="the histogram of response is missing in repeat 0"):
         read_run(path)

@@ -23,6 +23,14 @@ def test_a_flag_that_no_case_has_a_use_for(flags: dict[str, str], said: str) -> 
     assert found.startswith(said)
 
 
+@pytest.mark.parametrize("flag", ["tls_min_version", "tls_version"])
+def test_settings_of_tls_where_nothing_uses_it(flag: str) -> None:
+    """Who gives them thinks the connection is secret."""
+    [found] = problems(flags={flag: "1.2"})
+    assert "is for TLS, and nothing uses it" in found
+    assert list(read(flags={flag: "1.2", "tls": "both"}).cases())
+
+
 @pytest.mark.parametrize(
     "flags",
     [

@@ -133,12 +133,12 @@ def test_a_key_needs_its_certificate(tmp_path: Path) -> None:
     key.touch()
 
     assert ["--key: a key without its certificate; give the certificate too"] == problems(
-        flags={"key": str(key)}
+        flags={"key": str(key), "tls": "on"}
     )
     assert [
         "s.toml: server.ssl_keyfile: a key without its certificate; give the certificate too"
-    ] == problems(f"[server]\nssl_keyfile = '{key}'")
-    both = read(flags={"key": str(key), "cert": str(key)})
+    ] == problems(f"[server]\ntls = 'on'\nssl_keyfile = '{key}'")
+    both = read(flags={"key": str(key), "cert": str(key), "tls": "on"})
     assert (str(key), str(key)) == (both.server.tls.certfile, both.server.tls.keyfile)
 
 

@@ -138,6 +138,13 @@ class SeenCase:
         return self.summary.unfinished / begun if begun else 0.0
 
     @property
+    def not_seen(self) -> float:
+        """Give the share of commands whose end was not seen: unfinished, or due and never sent."""
+        missing = self.summary.unfinished + self.summary.dropped
+        due = self.summary.completed + missing
+        return missing / due if due else 0.0
+
+    @property
     def p99_spread(self) -> float | None:
         """Give the standard deviation of log response p99 over the trials; None below two."""
         return _log_spread([float(p99) for p99 in self.p99s])

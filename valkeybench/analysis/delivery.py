@@ -24,6 +24,7 @@ class Delivery:
     """Commands per second that were asked for, all processes together."""
     offered: int
     completed: int
+    failed: int
     dropped: int
     lateness_p99_ns: int | None
     lateness_share: float
@@ -36,12 +37,14 @@ class Delivery:
 
     def is_behind(self, limits: Thresholds) -> bool:
         """Tell whether the load was less than was asked for, or late enough to change it."""
-        return (
-            # One or two due in the last instant of a window are nobody's fault.
-            self.dropped > (1 - limits.achieved) * self.offered
-            or self.achieved < limits.achieved
-            or self.lateness_share > limits.lateness
-        )
+        return self.is_short(limits) or self.lateness_share > limits.lateness
+
+    def is_short(self, limits: Thresholds) -> bool:
+        """Tell whether less was sent than was due; what failed was sent, and is said elsewhere."""
+        ended = self.completed + self.failed
+        # One or two due in the last instant of a window are nobody's fault.
+        missing = max(self.dropped, self.offered - ended)
+        return missing > (1 - limits.achieved) * self.offered
 
 
 def delivery(case: SeenCase) -> Delivery | None:
@@ -55,6 +58,7 @@ def delivery(case: SeenCase) -> Delivery | None:
         rate=rate,
         offered=summary.offered,
         completed=summary.completed,
+        failed=summary.failed,
         dropped=summary.dropped,
         lateness_p99_ns=None if lateness is None else lateness.p99_ns,
         lateness_share=case.mean_ns(Phase.LATENESS) / response if response else 0.0,
@@ -66,9 +70,14 @@ def behind_schedule(look: Look) -> Finding | None:
     found = delivery(look.case)
     if found is None or not found.is_behind(look.limits):
         return None
+    what = (
+        f"the load fell behind its schedule: {_said(found)}"
+        if found.is_short(look.limits)
+        else f"commands began late, though none was left out: {_said(found)}, which is"
+        f" {format_percent(found.lateness_share)} of what they took, in the mean"
+    )
     return Finding(
-        f"the load fell behind its schedule: {_said(found)}; response counts from when a command"
-        " was due, so it holds the wait for a handler",
+        f"{what}; response counts from when a command was due, so it holds the wait for a handler",
         keep_up(look.case),
     )
 

@@ -36,10 +36,11 @@ def _doubts(case: SeenCase, metric: Metric, limits: Thresholds) -> Iterator[str]
         who = f"{plural(starved, 'handler')} starved" if starved else "handlers starved"
         yield f"{who}, and who starves has hardly any response times: percentiles rank nothing"
     firm = _CUT_OFF.get(metric.stat, metric.quantile)
-    if firm is not None and case.censored > 1 - firm:
+    never_sent = ", or due and never sent" if case.summary.dropped else ""
+    if firm is not None and case.not_seen > 1 - firm:
         yield (
-            f"{format_percent(case.censored)} of the commands were unfinished when the window "
-            "closed, so it is only known to be no less"
+            f"{format_percent(case.not_seen)} of the commands were unfinished when the window "
+            f"closed{never_sent}, so it is only known to be no less"
         )
     if metric.quantile is None:
         return

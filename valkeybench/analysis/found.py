@@ -49,6 +49,7 @@ def recommendation(
         "slo": [str(limit) for limit in goal.slo],
         "client_cpu": case.client_cpu,
         "server_cpu": case.server_cpu,
+        "pool": goal.pool.value,
         "base": _sights(bases) | {"max_connections": goal.most},
         "walk": [_judged(each) for each in answer.walk],
     }
@@ -103,7 +104,7 @@ def _size_evidence(goal: Goal, need: Need, answer: Answer, cpus: int | None) -> 
         ],
         "rules": [asdict(each) for each in rules(need, size, cpus=cpus)],
         "growth": [asdict(grown(need, size, k, goal.limits)) for k in _factors(goal)],
-        "exhaustion": _exhaustion(goal, answer),
+        "exhaustion": _exhaustion(goal, need, answer),
     }
 
 
@@ -158,13 +159,20 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-def _exhaustion(goal: Goal, answer: Answer) -> dict[str, Any] | None:
-    """Bound how often a raising pool of the size found fails, by all its runs together."""
-    judged = answer.judged(answer.size or 0)
-    if goal.pool is not Pool.RAISING or judged is None or answer.size == goal.handlers:
+def _exhaustion(goal: Goal, need: Need, answer: Answer) -> dict[str, Any] | None:
+    """Bound how often a raising pool of the size found fails, by all its runs together.
+
+    Of a size that was not tried, by the acquires of the base that found as many taken.
+    """
+    size = answer.size or 0
+    judged = answer.judged(size)
+    if goal.pool is not Pool.RAISING or size in (0, goal.handlers):
         return None
-    asked = sum(sum(pair.candidate.case.in_use_counts) for pair in judged.pairs)
-    failed = sum(pair.candidate.case.pool_failures for pair in judged.pairs)
+    if judged is None:
+        asked, failed = need.acquires, sum(need.counts[size:])
+    else:
+        asked = sum(sum(pair.candidate.case.in_use_counts) for pair in judged.pairs)
+        failed = sum(pair.candidate.case.pool_failures for pair in judged.pairs)
     share = share_at_most(failed, asked) if asked else None
     return {"acquires": asked, "failed": failed, "share_at_most": share, "confidence": 0.95}
 
@@ -174,7 +182,7 @@ def _sentences(goal: Goal, need: Need, answer: Answer) -> Iterator[str]:
     yield _how_found(goal, need, answer, size)
     yield from _why_not_less(goal, answer, size)
     yield from _certified(goal, answer)
-    yield from _risk(goal, answer)
+    yield from _risk(goal, need, answer)
     if need.case.processes > 1:
         yield (
             f"Each of the {need.case.processes} processes has a pool of its own:"
@@ -272,17 +280,19 @@ def _unproved(certificate: Certificate) -> str:
     return f"{pairs} proved neither that {certificate.size} is enough nor that it is not"
 
 
-def _risk(goal: Goal, answer: Answer) -> Iterator[str]:
-    found = _exhaustion(goal, answer)
+def _risk(goal: Goal, need: Need, answer: Answer) -> Iterator[str]:
+    found = _exhaustion(goal, need, answer)
     if goal.pool is Pool.RAISING and answer.size == goal.handlers:
         yield (
             "A connection for each handler cannot be exhausted, whatever the load. A blocking pool"
             " would do with fewer: it lets who finds none free wait a moment."
         )
     if found is not None and found["share_at_most"] is not None:
+        tried = answer.judged(answer.size or 0) is not None
         yield (
-            f"{format_count(found['failed'])} of {format_count(found['acquires'])} acquires found"
-            " it exhausted, so with 95 % confidence fewer than one in"
+            f"{format_count(found['failed'])} of {format_count(found['acquires'])} acquires"
+            f" {'found' if tried else 'would have found'} it exhausted, so with 95 % confidence"
+            " fewer than one in"
             f" {format_count(int(1 / found['share_at_most']))} would. A blocking pool lets them"
             " wait a moment instead."
         )

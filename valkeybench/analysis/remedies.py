@@ -50,7 +50,10 @@ def keep_up(case: SeenCase) -> str:
     """Say how to bring an open load back onto its schedule."""
     more = f"more handlers (--concurrency {2 * case.concurrency})"
     processes = f"more processes (--processes {2 * case.processes})"
-    busy = case.summary.throughput * case.mean_ns(Phase.SERVICE) / SECOND / case.handlers
+    # Whoever is still at it when the window closes was busy, too: with a command, or waiting.
+    hanging = case.summary.unfinished / len(case.trials)
+    served = case.summary.throughput * case.mean_ns(Phase.SERVICE) / SECOND
+    busy = (served + hanging) / case.handlers
     if busy >= _MOSTLY_IDLE:
         return (
             f"offer less (--rate), or give it {more}, or {processes} where the client is saturated"

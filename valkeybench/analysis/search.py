@@ -137,7 +137,10 @@ class _Search:
             # One stall of the machine looks like that, and condemns no load.
             return self._another_base()
         if refusal is None and goal.confidence is Confidence.QUICK:
-            return Answer(size=estimate(goal, self.bases), basis=Confidence.QUICK)
+            # Who finds no connection free waits for one, or fails: none may.
+            waiting = 0.0 if goal.pool is Pool.RAISING else None
+            size = estimate(goal, self.bases, waiting=waiting)
+            return Answer(size=size, basis=Confidence.QUICK)
         refusal = refusal or refuse_walk(self.walk, self.bases, slo=goal.slo, limits=goal.limits)
         if refusal is not None:
             return Answer(refusal=refusal, walk=self.walk)

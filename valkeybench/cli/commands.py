@@ -106,7 +106,7 @@ def size_command(
 
 
 @commands.command("observe", epilog=observe_options.EXAMPLES)
-@takes_flags(Panel.SERVER, Panel.TLS)
+@takes_flags(Panel.SERVER, Panel.TLS, own=observe_options.WATCHED)
 def observe_command(
     *,
     lasts: observe_options.Lasts = "60s",

@@ -27,11 +27,13 @@ from valkeybench.report.labels import axes_labels, labels
 from valkeybench.results.noisefile import read_noise, write_noise
 from valkeybench.results.store import default_path, place_for, read_run
 from valkeybench.scenario.library import seed_paths
+from valkeybench.units import are, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from valkeybench.analysis.limits import Limit
+    from valkeybench.analysis.verdict import Verdict
     from valkeybench.cli.verdicts import Outlets
     from valkeybench.results.runfile import RunFile
 
@@ -158,6 +160,9 @@ def gate_sides(word: str | None, flags: Flags, wishes: Wishes, outlets: Outlets)
             (("base", wishes.base), ("new", wishes.new)), paths, strict=True
         )
     ]
+    for side in sides:
+        # They are for a run, not for two sides; what cannot be read is wrong all the same.
+        parse_limits(side.scenario.fail_if, place="fail_if", across_cases=True)
     noise = read_noise(wishes.noise)
     progress = make_turns_progress(quiet=wishes.quiet)
     with ExitStack() as places:
@@ -167,20 +172,32 @@ def gate_sides(word: str | None, flags: Flags, wishes: Wishes, outlets: Outlets)
         both = [replace(side, consent=consent) for side in sides]
         contest = workflow.gate_sides(*both, asked=asked, noise=noise, watcher=progress)
     turned = contest.turned
+    verdict = _with_note(contest.verdict, len(both[0].scenario.fail_if))
     case = turned.new.cases[0]
     names = {case.id: axes_labels([case.axes])[0]}
     document = sides_document(
-        contest.verdict,
+        verdict,
         names,
         base=turned.base,
         new=turned.new,
         paths=[str(path) for path in paths if path is not None],
     )
-    code = publish(contest.verdict, names, outlets, document=document)
+    code = publish(verdict, names, outlets, document=document)
     if turned.stopped_by is not None:
         say_error(turned.stopped_by)
         return turned.stopped_by.exit_code
     return code if turned.status == "complete" else ExitCode.INTERRUPTED
+
+
+def _with_note(verdict: Verdict, limits: int) -> Verdict:
+    """Say of a scenario's own limits that nobody held them against anything."""
+    if not limits:
+        return verdict
+    said = (
+        f"The scenario's {plural(limits, 'limit')} (fail_if) {are(limits)} for a run, and not held"
+        " against two sides."
+    )
+    return replace(verdict, notes=(*verdict.notes, said))
 
 
 def calibrate(word: str | None, flags: Flags, wishes: Wishes) -> ExitCode:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from valkeybench.scenario.fields import FLAGGED
 
 _GOAL, _OUTPUT = "What is looked for", "Output"
 
@@ -15,6 +18,16 @@ Examples:
   valkeybench observe --url valkeys://me@host:6379 --password-file word.txt --for 10m
   valkeybench observe --url valkey://host:6379 --lookback 1h --json > seen.json
 """
+
+_WHOM = {
+    "url": "The server to watch: valkey[s]://user@host:port/db, redis[s]://…, unix://…; also"
+    " VALKEYBENCH_URL.",
+    "cluster": "It is a cluster: watch all its nodes.",
+}
+WATCHED = tuple(
+    replace(field, help=_WHOM[field.parameter]) for field in FLAGGED if field.parameter in _WHOM
+)
+"""Whom to watch: there is nothing to see of a server of our own, which others start without."""
 
 Lasts = Annotated[
     str, typer.Option("--for", metavar="TIME", rich_help_panel=_GOAL, help="How long to watch.")

@@ -50,6 +50,9 @@ def check_outlets(outlets: Outlets) -> None:
     for flag, path in (("--junit", outlets.junit), ("--markdown", outlets.markdown)):
         if path is not None:
             check_replaceable(path, flag=flag)
+    if outlets.junit is not None and outlets.junit == outlets.markdown:
+        reason = f"{outlets.junit} is what --junit names, too"
+        raise ScenarioError.one("--markdown", reason, "name another file")
     if summary := os.environ.get(_SUMMARY):
         try:
             os.close(_open_to_append(Path(summary)))

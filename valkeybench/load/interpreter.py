@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 _NEEDED = "redis>=8.0 hiredis numpy hdrhistogram"
 _PATIENCE_SECONDS = 60.0
 
-# It must be able to do what a load process does; then it tells what it is.
+# It must be able to do what a load process does, which loads its driver only when it knows which;
+# then it tells what it is.
 _INTRODUCTION = """\
 import runpy
-import valkeybench.load.process
+import valkeybench.load.process, valkeybench.load.threads, valkeybench.load.tasks
 runpy.run_module("valkeybench.results.environment", run_name="__main__")
 """
 

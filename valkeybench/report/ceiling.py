@@ -39,8 +39,12 @@ def _sentences(found: Ceiling) -> Iterable[str]:
             f"{format_rate(found.case.summary.throughput)} with it: {_LIMITS[found.limit]}."
         )
     elif found.p99s_ns is not None:
-        with_it, bare = map(format_duration, found.p99s_ns)
+        with_it, bare = found.p99s_ns
+        ideal = "an ideal pool of the same size, first come, first served and without a client"
         yield (
-            f"an ideal pool of the same size, first come, first served and without a client "
-            f"library, answers with a p99 of {bare}; this one with {with_it}."
+            f"{ideal} library, answers with a p99 of {format_duration(bare)}; this one with"
+            f" {format_duration(with_it)}."
+            if bare < with_it
+            else f"{ideal} library, did not do better (p99 {format_duration(bare)}, this one"
+            f" {format_duration(with_it)}): the pool and the client cost nothing that shows here."
         )

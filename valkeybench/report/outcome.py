@@ -99,7 +99,10 @@ def is_lower_bound(summary: Summary, share: float) -> bool:
     response = summary.phases.get(Phase.RESPONSE)
     # The largest value is cut off where the last percentile is.
     beyond = 1 - min(share, _PERCENTILES[-2][2])
-    return response is not None and summary.unfinished > response.count * beyond
+    if response is None:
+        return False
+    # Those that were due and never sent are no samples, and would have been the slowest.
+    return summary.unfinished + summary.dropped > (response.count + summary.dropped) * beyond
 
 
 def _is_firm(response: PhaseSummary, share: float) -> bool:
@@ -178,7 +181,7 @@ def _notes(
     )
     yield Note(
         f"{_AT_LEAST} at least: more commands than lie beyond it were unfinished when the "
-        "window closed, and count at the age they had then.",
+        "window closed, and count at the age they had then, or were due and never sent.",
         sign=_AT_LEAST,
     )
     yield from _few_unfinished(cases, names)

@@ -265,7 +265,8 @@ def _cost(rule: Evidence, evidence: Evidence) -> str:
         return "nothing: it is the same"
     if rule["extra"] > 0:
         return f"{plural(rule['extra'], 'connection')} that {are(rule['extra'])} never needed"
-    raises = any(each.get("pool") == Pool.RAISING.value for each in evidence["walk"])
+    policies = {evidence.get("pool"), *(each.get("pool") for each in evidence["walk"])}
+    raises = Pool.RAISING.value in policies
     cost = f"{_share(rule['waiting'])} of acquires would find none free and {_FATES[raises]}"
     size = rule["max_connections"]
     tried = next((each for each in evidence["walk"] if each["max_connections"] == size), None)

@@ -20,6 +20,7 @@ from pydantic_core import from_json
 from valkeybench.errors import ResultError, ScenarioError
 from valkeybench.results.claim import claimed, taken
 from valkeybench.results.runfile import SCHEMA_VERSION, RunFile
+from valkeybench.results.soundness import contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -229,20 +230,9 @@ def read_run(path: Path) -> RunFile:
             f"{path} is not a valid run file: {place}: {_short(first['msg'])}"
             + (f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else "")
         ) from None
-    _check_samples(run, path)
+    for said in contradictions(run):
+        raise ResultError(f"{path} does not agree with itself: {_short(said)}")
     return run
-
-
-def _check_samples(run: RunFile, path: Path) -> None:
-    """Refuse percentiles whose samples are not there: nobody could check or merge them."""
-    for case in run.cases:
-        for trial in case.trials:
-            missing = sorted(trial.summary.phases.keys() - trial.histograms.keys())
-            if missing:
-                raise ResultError(
-                    f"{path} is not a whole run file: the histogram of {missing[0]} is missing"
-                    f" from repeat {trial.repeat} of case {_short(case.id)}"
-                )
 
 
 def _check_extent(document: dict[str, object], path: Path) -> None:

@@ -168,7 +168,7 @@ class _Reading:
         if sum(1 for _ in cases) > MOST_CASES:
             self.note(self._source, f"makes more than {MOST_CASES} cases", "vary less at a time")
         self._check_commands(scenario, values)
-        self._check_tls(scenario.server, values)
+        self._check_tls(scenario.server, values, uses_tls=True in scenario.axes.tls)
         tls = scenario.server.tls
         if tls.keyfile and not tls.certfile:
             place = values["server.tls.keyfile"].place
@@ -194,9 +194,22 @@ class _Reading:
         """Tell of each target whether a flag set it."""
         return {target: given.place.startswith("--") for target, given in values.items()}
 
-    def _check_tls(self, server: ServerSettings, values: Mapping[str, _Given]) -> None:
-        """Look for settings of TLS that the URL makes mean nothing."""
+    def _check_tls_is_used(self, values: Mapping[str, _Given], *, used: bool) -> None:
+        """Look for settings of TLS where no case has it; a flag may switch off a file's."""
+        by_flag = self._by_flag(values)
+        for target, given in values.items():
+            if used or given.place in _VARIABLES:
+                continue
+            is_of_tls = target in _ONLY_OURS or target.startswith("server.tls.")
+            if is_of_tls and (by_flag[target] or not by_flag.get("axes.tls", False)):
+                self.note(given.place, "is for TLS, and nothing uses it", "add --tls on or both")
+
+    def _check_tls(
+        self, server: ServerSettings, values: Mapping[str, _Given], *, uses_tls: bool
+    ) -> None:
+        """Look for settings of TLS that mean nothing, by the URL or because nothing uses it."""
         if server.url is None:
+            self._check_tls_is_used(values, used=uses_tls)
             return
         for target, given in values.items():
             if target in _ONLY_OURS:

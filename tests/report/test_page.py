@@ -13,13 +13,23 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.analysis.fleets import a_storm, plan
+from tests.report.examples import recommendation
 from tests.report.pages import charts, full_dossier, full_page
 from tests.report.test_html import node_package
+from tests.runs import case_record, run_file
 from valkeybench.measurement.metrics import Phase
 from valkeybench.report.chart import Shape
+from valkeybench.report.dossier import make_dossier
 from valkeybench.report.fleet_dossier import fleet_dossier
 from valkeybench.report.html.page import page_text
-from valkeybench.units import format_count, format_duration, format_percent, format_rate
+from valkeybench.report.overlay import name_runs
+from valkeybench.units import (
+    MILLISECOND,
+    format_count,
+    format_duration,
+    format_percent,
+    format_rate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +52,7 @@ DRAWN = """() => Object.fromEntries([...document.querySelectorAll(".chart")].map
 }))"""
 
 
-MARKED = """() => [...document.querySelectorAll("#chart-fleet-memory svg text")]
+MARKED = """(chart) => [...document.querySelectorAll(`#chart-${chart} svg text`)]
     .filter((each) => /: /.test(each.textContent))
     .map((each) => ({text: each.textContent, ...each.getBoundingClientRect().toJSON()}))"""
 CHART_INK = "echarts.getInstanceByDom(document.querySelector('.chart')).getOption().textStyle.color"
@@ -126,24 +136,62 @@ def test_every_chart_is_drawn_with_its_data(looked_at: Page) -> None:
         assert {mark.label for mark in chart.marks} <= set(seen[name]["texts"])
 
 
-def test_names_of_marks_that_stand_close_do_not_overlap(browser: Browser, tmp_path: Path) -> None:
-    """On a telephone this fleet and the largest stand side by side; all names stay inside."""
-    fleet = plan(None, a_storm(), pods=5, maxclients=10_000, server_memory=2**30)
-    path = tmp_path / "plan.html"
-    path.write_text(page_text(fleet_dossier(fleet, sources=["a.json"])), encoding="utf-8")
-    viewport = {"width": NARROWEST, "height": 800}
-    with opened(browser, path.as_uri(), viewport=viewport) as page:
-        boxes = page.evaluate(MARKED)
-    labels = {mark.label for mark in charts(fleet_dossier(fleet, sources=[]))["fleet-memory"].marks}
-    assert labels == {box["text"] for box in boxes}
-    standing = [box for box in boxes if "room" not in box["text"]]
-    for one, other in itertools.combinations(standing, 2):
+def marked(page: Page, chart: str) -> list[dict[str, Any]]:
+    """Give the names of marks in a chart, and where they stand."""
+    found: list[dict[str, Any]] = page.evaluate(MARKED, chart)
+    return found
+
+
+def assert_apart(boxes: list[dict[str, Any]], width: int) -> None:
+    """Check that all can be read."""
+    for one, other in itertools.combinations(boxes, 2):
         assert (
             one["bottom"] <= other["top"] + 1
             or other["bottom"] <= one["top"] + 1
             or (one["right"] <= other["left"] or other["right"] <= one["left"])
-        )
-    assert all(box["left"] >= 0 and box["right"] <= NARROWEST for box in boxes)
+        ), (one, other)
+    assert all(box["left"] >= 0 and box["right"] <= width for box in boxes)
+
+
+@pytest.mark.parametrize("width", [NARROWEST, 1280])
+@pytest.mark.parametrize("room", [{"server_memory": 2**30}, {}])
+def test_names_of_marks_that_stand_close_do_not_overlap(
+    browser: Browser, tmp_path: Path, width: int, room: dict[str, int]
+) -> None:
+    """On a telephone this fleet and the largest stand side by side; all names stay inside."""
+    fleet = plan(None, a_storm(), pods=5, maxclients=10_000, **room)
+    path = tmp_path / "plan.html"
+    path.write_text(page_text(fleet_dossier(fleet, sources=["a.json"])), encoding="utf-8")
+    with opened(browser, path.as_uri(), viewport={"width": width, "height": 800}) as page:
+        for name in ("fleet-memory", "fleet-connections"):
+            expected = charts(fleet_dossier(fleet, sources=[]))[name].marks
+            boxes = marked(page, name)
+            assert {mark.label for mark in expected} == {box["text"] for box in boxes}
+            assert_apart(boxes, width)
+
+
+@pytest.mark.parametrize("width", [NARROWEST, 800, 1280])
+def test_names_of_recommended_sizes_do_not_overlap(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    """Each stands on the lowest line above the chart on which there is room."""
+    distances = {0: 2, 1: 4, 2: 5}
+    cases = [
+        case_record(max_connections=size, rtt_ns=ms * MILLISECOND)
+        for size in (4, 8)
+        for ms in distances
+    ]
+    said = [
+        recommendation(max_connections=size, applies_to={"rtt_ns": ms * MILLISECOND})
+        for ms, size in distances.items()
+    ]
+    dossier = make_dossier(name_runs(["run.json"], [run_file(*cases, recommendations=said)]))
+    path = tmp_path / "run.html"
+    path.write_text(page_text(dossier), encoding="utf-8")
+    with opened(browser, path.as_uri(), viewport={"width": width, "height": 800}) as page:
+        boxes = marked(page, "size-p99")
+    assert 3 == len(boxes)
+    assert_apart(boxes, width)
 
 
 def test_what_a_run_says_is_not_run(looked_at: Page) -> None:

@@ -193,11 +193,26 @@
     return chart.marks.some((mark) => mark.along === "x");
   }
 
-  function isFarRight(chart, value) {
-    const at = (x) => (chart.x.scale === "linear" ? x : Math.log(Math.max(x, 1e-9)));
-    const all = chart.lines.flatMap((line) => line.points.map(([x]) => at(x))).concat(at(value));
-    const least = Math.min(...all);
-    return at(value) > least + 0.75 * (Math.max(...all) - least);
+  // Where a value lies on the axis below, as a part of it. A linear axis begins at 0 at the latest,
+  // one of counts that is not ends at powers of two.
+  function part(chart, value) {
+    const linear = chart.x.scale === "linear";
+    const at = (x) => (linear ? x : Math.log2(Math.max(x, 1e-9)));
+    const all = chart.lines.flatMap((line) => line.points.map(([x]) => at(x))).concat(
+      standingMarks(chart).map((mark) => at(mark.value)), linear ? 0 : []);
+    const whole = linear || chart.x.unit !== "count" ? [(x) => x, (x) => x] : [Math.floor, Math.ceil];
+    const least = whole[0](Math.min(...all)), most = whole[1](Math.max(...all));
+    return (at(value) - least) / (most - least || 1);
+  }
+
+  function standingMarks(chart) {
+    return chart.marks.filter((mark) => mark.along === "x").sort((a, b) => a.value - b.value);
+  }
+
+  // A name stands in the middle of its mark, and beside it where there is no room on one side.
+  function aligned(chart, mark) {
+    const where = part(chart, mark.value);
+    return where > 0.75 ? "right" : where < 0.1 ? "left" : "center";
   }
 
   // Which cases a limit is about stands in the table; there may be no room for it here.
@@ -210,23 +225,18 @@
     return 0.46 * colours.size * mark.label.length;
   }
 
-  // Of two standing marks whose names would overlap, the right one's stands higher.
-  function crowded(chart, colours, width) {
-    const at = (x) => (chart.x.scale === "linear" ? x : Math.log(Math.max(x, 1e-9)));
-    const standing = chart.marks.filter((m) => m.along === "x").sort((a, b) => a.value - b.value);
-    const all = chart.lines.flatMap((l) => l.points.map(([x]) => at(x))).concat(
-      standing.map((m) => at(m.value)));
-    const least = Math.min(...all), most = Math.max(...all);
-    const pixel = (m) => ((at(m.value) - least) / (most - least || 1)) * (width - 5 * colours.size);
-    // What of its name lies left (1) or right (0) of a mark: all on the left where there is no more room.
-    const side = (m, left) => wide(m, colours) * (isFarRight(chart, m.value) ? left : 0.5);
-    const raised = new Set();
-    standing.forEach((mark, i) => {
-      const before = standing[i - 1];
-      if (!before || raised.has(before)) return;
-      if (pixel(mark) - side(mark, 1) < pixel(before) + side(before, 0)) raised.add(mark);
+  // On which line above the chart each standing mark is named: the lowest where there is room.
+  function nameLines(chart, colours, width) {
+    const lines = new Map(), ends = [];
+    standingMarks(chart).forEach((mark) => {
+      const left = { left: 0, center: 0.5, right: 1 }[aligned(chart, mark)];
+      const begins = part(chart, mark.value) * (width - 5 * colours.size) - left * wide(mark, colours);
+      const free = ends.findIndex((end) => end <= begins);
+      const line = free < 0 ? ends.length : free;
+      lines.set(mark, line);
+      ends[line] = begins + wide(mark, colours);
     });
-    return raised;
+    return lines;
   }
 
   // Round numbers of bytes are binary ones.
@@ -245,16 +255,18 @@
     // Two limits that lie close together are named on different sides.
     const levels = chart.marks.filter((mark) => mark.along === "y");
     const highest = levels.reduce((a, b) => (a && a.value >= b.value ? a : b), undefined);
-    const raised = crowded(chart, colours, width);
+    const lines = nameLines(chart, colours, width);
+    // Above the chart stand names as well: the top of it is theirs, unless another level is below.
+    const top = lines.size === 0 || levels.some((m) => m !== highest && m.value > 0.9 * highest.value);
     const data = chart.marks.map((mark) => ({
       [mark.along === "x" ? "xAxis" : "yAxis"]: mark.value,
       name: mark.label,
       label: {
         formatter: () => named(mark, colours, width), color: colours.mark, fontSize: 0.8 * colours.size,
-        position: mark.along === "x" ? "end" : mark === highest ? "insideEndTop" : "insideEndBottom",
-        distance: raised.has(mark) ? 1.3 * colours.size : undefined,
+        position: mark.along === "x" ? "end" : mark === highest && top ? "insideEndTop" : "insideEndBottom",
+        distance: lines.get(mark) ? 1.25 * lines.get(mark) * colours.size : undefined,
         textBorderColor: colours.page, textBorderWidth: 3,
-        align: mark.along === "x" && isFarRight(chart, mark.value) ? "right" : undefined,
+        align: mark.along === "x" ? aligned(chart, mark) : undefined,
       },
     }));
     return {
@@ -275,8 +287,8 @@
     const visible = chart.lines.filter((l) => !hidden.has(l.name) && !(l.of && hidden.has(l.of)));
     const series = visible.map((line) =>
       seriesOption(chart, line, ink[line.name], chart.lines.indexOf(line), colours));
-    const isCrowded = crowded(chart, colours, width).size > 0;
-    const above = chart.sideways ? 0.6 : isCrowded ? 4.6 : hasStandingMarks(chart) ? 3.4 : 2.2;
+    const highestLine = Math.max(0, ...nameLines(chart, colours, width).values());
+    const above = chart.sideways ? 0.6 : hasStandingMarks(chart) ? 3.4 + 1.25 * highestLine : 2.2;
     if (chart.marks.length) series.push(marksOption(chart, colours, width));
     return {
       animation: false,
@@ -299,7 +311,7 @@
       xAxis: axisOption(chart.x, colours, "x", width, chart.sideways),
       yAxis: {
         ...axisOption(chart.y, colours, "y", width, chart.sideways),
-        ...(hasStandingMarks(chart) ? { nameGap: (isCrowded ? 3.1 : 1.9) * colours.size } : {}),
+        ...(hasStandingMarks(chart) ? { nameGap: (1.9 + 1.25 * highestLine) * colours.size } : {}),
         ...(chart.y.unit === "bytes" ? byteSteps(chart) : {}),
       },
       series,

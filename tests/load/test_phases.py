@@ -204,7 +204,7 @@ class Cuts:
 
 def drive_cut(server: FakeServer, case: Case) -> Measurement:
     """Put the load of one handler on a server that cuts connections."""
-    trial = make_trial(case, prewarm=False, lasts_ns=(1 + case.retries) * LONGER_NS // 2)
+    trial = make_trial(case, prewarm=False, lasts_ns=(1 + case.retries) * LONGER_NS)
     seen = drive_here(trial, server.endpoint)
     assert server.connections == seen.opened.connections
     assert_adds_up(seen)

@@ -33,6 +33,10 @@ DRIVERS: dict[Driver, Callable[..., AnyDriver]] = {
 }
 """How each driver is made in this process."""
 
+NEARLY = 0.99
+"""How much of an emulated distance is there for sure: pauses are shortened by how late they end,
+which is found out once and changes by some microseconds."""
+
 PREFIX = "valkeybench:tests:"
 
 POLICIES = tuple(pool for pool in Pool if pool is not Pool.MULTIPLEXED)

@@ -101,7 +101,7 @@ def test_a_network_that_stalls_for_three_seconds(tmp_path: Path, mortal: Mortal)
     """Nothing is lost: whoever waited waited that long, and it shows in the response."""
     with (
         proxied(mortal.endpoint) as proxy,
-        run_all_drivers(tmp_path, proxy.endpoint, "--duration", "8s") as runs,
+        run_all_drivers(tmp_path, proxy.endpoint, "--duration", "12s") as runs,
     ):
         runs.wait_until_at_work()
         proxy.stall()
@@ -156,7 +156,8 @@ def test_all_connections_are_killed(tmp_path: Path, mortal: Mortal) -> None:
         summary, server = summary_of(run), only_trial(run).server
         assert set(summary.failures) <= {"reset"}
         assert summary.failed <= 2
-        assert 2 == summary.connections.opened
+        # One that nobody has needed since is opened again when somebody does.
+        assert 1 <= summary.connections.opened <= 2
         assert server is not None
         assert not server.lost
         assert 0 < only_trial(run).series[-1].throughput

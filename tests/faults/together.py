@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from valkeybench.server.endpoint import Endpoint
 
 LASTING = (
-    *("run", *TINY, "--warmup", "0", "--duration", "6s", "--think", "5ms"),
+    *("run", *TINY, "--warmup", "0", "--duration", "10s", "--think", "5ms"),
     *("--pool", "blocking", "-o", OUTPUT),
 )
 """A run of one trial that can be disturbed half-way, long enough for all to have begun."""

@@ -101,9 +101,9 @@ def _claims(
             -log(limits.size_throughput),
         )
     ]
-    if not slo and not all(pair.candidate.case.pool.waits for pair in pairs):
-        return claims
     if not slo:
+        if not all(pair.candidate.case.pool.waits for pair in pairs):
+            return claims
         p99s = [(pair.candidate.p99_ns, pair.base.p99_ns) for pair in pairs]
         ratios = log_ratios(*_columns(p99s))
         return [("response p99 ÷ the base's", ratios, log(limits.size_p99)), *claims]

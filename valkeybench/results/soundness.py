@@ -35,14 +35,16 @@ def contradictions(run: RunFile) -> Iterator[str]:
 
 
 def _of_case(case: CaseRecord) -> Iterator[str]:
-    if (case.summary is None) is not (not case.trials):
-        yield "a summary without trials" if case.summary else "trials without a summary"
+    if case.summary is None:
+        if case.trials:
+            yield "trials without a summary"
+        return
+    if not case.trials:
+        yield "a summary without trials"
         return
     for trial in case.trials:
         for said in (*_of_counts(trial.summary), *_of_samples(trial)):
             yield f"{said} in repeat {trial.repeat}"
-    if case.summary is None:
-        return
     yield from _of_counts(case.summary)
     for name in _COUNTS:
         together = sum(getattr(trial.summary, name) for trial in case.trials)

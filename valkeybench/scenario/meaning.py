@@ -40,13 +40,20 @@ _DECIDED_BY = {
 def unfit_for_want_of_meaning(scenario: Scenario, given: Mapping[str, bool]) -> Iterator[Unfit]:
     """Find levers that no case has a use for.
 
-    `given` are the targets that were given a value, and whether a flag gave it. What a flag
-    makes mean nothing in a scenario file is left alone: that is what the flag is for.
+    `given` are the targets that were given a value, and whether a flag gave it.
     """
     cases = list(scenario.axes.cases())
     for axis, (decider, reason, remedy) in _DECIDED_BY.items():
         target = f"axes.{axis}"
         if target not in given or any(getattr(case, axis) is not None for case in cases):
             continue
-        if given[target] or not given.get(f"axes.{decider}", False):
+        if stands(target, f"axes.{decider}", given):
             yield target, reason, remedy
+
+
+def stands(target: str, decider: str, given: Mapping[str, bool]) -> bool:
+    """Tell whether a target is meant beside what decides whether it means anything.
+
+    What a flag makes mean nothing in a scenario file is left alone: that is what the flag is for.
+    """
+    return given[target] or not given.get(decider, False)

@@ -15,7 +15,7 @@ from valkeybench.scenario.clusters import unfit_for_cluster
 from valkeybench.scenario.disturbing import unfit_disturbance
 from valkeybench.scenario.fields import FIELDS, SECTIONS
 from valkeybench.scenario.kinds import UnfitError
-from valkeybench.scenario.meaning import unfit_for_want_of_meaning
+from valkeybench.scenario.meaning import stands, unfit_for_want_of_meaning
 from valkeybench.scenario.model import LOCAL, Driver, Scenario
 from valkeybench.scenario.multiplexed import (
     over_one_connection_if_alone,
@@ -194,14 +194,13 @@ class _Reading:
         """Tell of each target whether a flag set it."""
         return {target: given.place.startswith("--") for target, given in values.items()}
 
-    def _check_tls_is_used(self, values: Mapping[str, _Given], *, used: bool) -> None:
-        """Look for settings of TLS where no case has it; a flag may switch off a file's."""
+    def _check_unused_tls(self, values: Mapping[str, _Given]) -> None:
+        """Look for settings of TLS where no case has it."""
         by_flag = self._by_flag(values)
         for target, given in values.items():
-            if used or given.place in _VARIABLES:
-                continue
             is_of_tls = target in _ONLY_OURS or target.startswith("server.tls.")
-            if is_of_tls and (by_flag[target] or not by_flag.get("axes.tls", False)):
+            # A variable may be set for other runs than this one.
+            if is_of_tls and given.place not in _VARIABLES and stands(target, "axes.tls", by_flag):
                 self.note(given.place, "is for TLS, and nothing uses it", "add --tls on or both")
 
     def _check_tls(
@@ -209,7 +208,8 @@ class _Reading:
     ) -> None:
         """Look for settings of TLS that mean nothing, by the URL or because nothing uses it."""
         if server.url is None:
-            self._check_tls_is_used(values, used=uses_tls)
+            if not uses_tls:
+                self._check_unused_tls(values)
             return
         for target, given in values.items():
             if target in _ONLY_OURS:

@@ -278,6 +278,9 @@ def test_starved_handlers_are_those_of_the_worst_trial() -> None:
         ({}, "use a larger pool (--max-conn), or a pool that serves in order (--pool fair)"),
         ({"pool": "fair"}, "already serves in order; use a larger pool (--max-conn)"),
         ({"pool": "none"}, "use fewer handlers (--concurrency)"),
+        ({"max_connections": 50}, "find what leaves some of them without an answer"),
+        ({"pool": "raising", "max_connections": 50}, "--socket-timeout 500ms"),
+        ({"max_connections": 49}, "use a larger pool (--max-conn)"),
     ],
 )
 def test_who_starves_is_not_told_what_they_do_already(wishes: dict[str, Any], advice: str) -> None:

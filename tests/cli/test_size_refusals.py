@@ -16,11 +16,13 @@ import pytest
 import redis
 
 from tests.cli.commandline import external, valkeybench
+from tests.faults.proxy import SILENCE, Request, proxied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.faults.proxy import Fault
     from valkeybench.server.endpoint import Endpoint
 
 TRIES = 4
@@ -135,3 +137,23 @@ def test_no_size_is_named_where_a_load_does_not_hold_still(
     assert causes & set(found["evidence"].get("causes", ())), found["reason"]
     assert ("no_size", None) == (found["verdict"], found["max_connections"])
     assert "--slo" in found["evidence"]["remedy"]
+
+
+def leaves_every_other_waiting(request: Request) -> Fault | None:
+    """Answer the commands of one connection in two, as a broken load balancer does."""
+    return SILENCE if request.name == "GET" and request.connection % 2 else None
+
+
+@pytest.mark.parametrize("driver", ["threads", "asyncio"])
+def test_no_size_is_named_where_handlers_starve_beside_others(
+    tmp_path: Path, embedded: Endpoint, driver: str
+) -> None:
+    """Whoever holds a connection that hangs records nothing; no larger pool is advised for that."""
+    words = ("-c", "20", "--think", "5ms", "--duration", "1500ms", "--driver", driver)
+    with proxied(embedded) as proxy:
+        proxy.rule = leaves_every_other_waiting
+        found = searched(tmp_path, *words, **external(proxy.endpoint))
+    assert ["starved"] == found["evidence"]["causes"]
+    assert ("no_size", None) == (found["verdict"], found["max_connections"])
+    assert "hardly completed anything" in found["reason"]
+    assert "without an answer" in found["evidence"]["remedy"]

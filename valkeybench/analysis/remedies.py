@@ -71,13 +71,20 @@ def serve_all(case: SeenCase) -> str:
 
     It names no size: which one to try is said once, with what the run knows of the need.
     """
+    thinks = case.think_ns != 0
+    if thinks and case.max_connections is not None and case.max_connections >= case.concurrency:
+        return (
+            "a connection for each handler keeps nobody waiting for one: find what leaves some of"
+            " them without an answer (a proxy, a load balancer, the server); --socket-timeout 500ms"
+            " makes such commands fail and be counted"
+        )
     if not case.pool.waits:
         return "use fewer handlers (--concurrency), until client and server keep up with all"
     larger = "a larger pool (--max-conn)"
     if case.pool is Pool.FAIR:
         return f"this pool already serves in order; use {larger}, or longer think time (--think)"
     fair = "a pool that serves in order (--pool fair)"
-    if case.think_ns == 0:
+    if not thinks:
         return f"give handlers think time (--think 10ms), or use {fair}"
     return f"use {larger}, or {fair}"
 

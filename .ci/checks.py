@@ -1,10 +1,11 @@
 """What counts as green: the judgements of `.ci/run` that are more than an exit code.
 
     checks.py readme README.md             print the test command the README gives
-    checks.py tests JUNIT_XML              tests ran, and none was skipped for want of something
+    checks.py few-failed JUNIT_XML         print which tests failed: few enough to run them again
+    checks.py tests JUNIT_XML [AGAIN_XML]  tests ran, and none was skipped for want of something
     checks.py run-file OUT_JSON            a run was kept whole
     checks.py scenarios LISTING FOLDER     every scenario we ship is listed
-    checks.py summary JUNIT_XML            print the closing line
+    checks.py summary JUNIT_XML [AGAIN_XML]  print the closing line
     checks.py tls-server                   a server with TLS is there for the tests
     checks.py backports CODENAME SOURCES   print apt sources, rewritten to the backports
     checks.py pinned CONSTRAINTS           everything installed here is of the version listed there
@@ -33,6 +34,9 @@ ALLOWED_SKIPS: tuple[str, ...] = (
     r"^netem: ",
 )
 """Patterns of reasons for which a test may be skipped on a machine that runs all checks."""
+
+MOST_AGAIN = 3
+"""How many failed tests are worth a second look; more have a fault in common."""
 
 _TEST_COMMAND = re.compile(r"^<!-- tests -->\n+```[a-z]*\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 
@@ -93,6 +97,28 @@ def check_tests(counts: Counter[str]) -> str:
     if counts["failed"] or not counts["passed"]:
         raise CheckError(f"tests: {counts['passed']} passed, {counts['failed']} failed")
     return f"{counts['passed']} passed, 0 failed, {counts['skipped']} skipped"
+
+
+def few_failed(junit_xml: str) -> str:
+    """Name the tests that failed; raises CheckError when none did, or too many."""
+    # Written by our own pytest a moment ago.
+    cases = ET.fromstring(junit_xml).iter("testcase")  # noqa: S314 - no stranger's file
+    names = [f"  {c.get('classname')}.{c.get('name')}" for c in cases if _outcome(c) == "failed"]
+    if not 0 < len(names) <= MOST_AGAIN:
+        raise CheckError(f"tests: {len(names)} failed, at most {MOST_AGAIN} are run again")
+    return "\n".join(["run again, alone:", *names])
+
+
+def merged(first: Counter[str], again: Counter[str] | None) -> Counter[str]:
+    """Let what failed tests did when they ran again, alone, stand for what they did first.
+
+    Raises CheckError when other tests ran again than had failed.
+    """
+    if again is None:
+        return first
+    if again.total() != first["failed"]:
+        raise CheckError(f"tests: {first['failed']} failed, and {again.total()} ran again")
+    return Counter({**first, "failed": 0}) + again
 
 
 def check_run_file(text: str) -> str:
@@ -180,6 +206,12 @@ def _installed() -> dict[str, str]:
     return {each.metadata["Name"]: each.version for each in distributions()}
 
 
+def _check_all(path: str, *again: str) -> str:
+    first = outcomes(_read(path))
+    said = check_tests(merged(first, outcomes(_read(again[0])) if again else None))
+    return f"{said}; {first['failed']} of them passed only alone" if again else said
+
+
 def _read(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
 
@@ -188,8 +220,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one check: print what it found, or say no on standard error and give 1."""
     checks: dict[str, Callable[..., str]] = {
         "readme": lambda path: readme_command(_read(path)),
-        "tests": lambda path: check_tests(outcomes(_read(path))),
-        "summary": lambda path: check_tests(outcomes(_read(path))),
+        "few-failed": lambda path: few_failed(_read(path)),
+        "tests": _check_all,
+        "summary": _check_all,
         "run-file": lambda path: check_run_file(_read(path)),
         "scenarios": lambda listing, folder: check_scenarios(
             _read(listing), (path.stem for path in Path(folder).glob("*.toml"))

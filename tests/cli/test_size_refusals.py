@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.faults.proxy import Fault
     from valkeybench.server.endpoint import Endpoint
 
-TRIES = 4
+TRIES = 8
 """A busy machine may keep client or server from what saturates them."""
 
 

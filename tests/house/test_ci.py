@@ -106,6 +106,34 @@ def test_no_tests_and_failed_tests_are_refused(checks: ModuleType, cases: tuple[
         checks.check_tests(checks.outcomes(junit(*cases)))
 
 
+def test_a_few_failed_tests_are_named_and_many_are_not_run_again(checks: ModuleType) -> None:
+    """Many that fail have a fault in common, and none at all is no reason to fail."""
+    failed = "<failure/>"
+    assert "run again, alone:\n  a.t\n  a.t" == checks.few_failed(junit("", failed, failed))
+    for cases in [("",), (failed,) * (checks.MOST_AGAIN + 1)]:
+        with pytest.raises(checks.CheckError, match="failed, at most"):
+            checks.few_failed(junit(*cases))
+
+
+def test_what_failed_counts_as_it_did_alone(
+    checks: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A test that fails alone has failed; one that passes is counted, and said to need that."""
+    first, again = tmp_path / "first.xml", tmp_path / "again.xml"
+
+    def said(second: str) -> str:
+        again.write_text(second)
+        code = checks.main(["tests", str(first), str(again)])
+        seen = capsys.readouterr()
+        return f"{code} {seen.out or seen.err}".strip()
+
+    first.write_text(junit("", "", "<failure/>"))
+    assert said(junit("")) == "0 3 passed, 0 failed, 0 skipped; 1 of them passed only alone"
+    assert said(junit("<failure/>")) == "1 tests: 2 passed, 1 failed"
+    for other in (junit(), junit("", "")):
+        assert said(other).startswith("1 tests: 1 failed, and ")
+
+
 def test_what_pytest_writes_is_what_is_read(checks: ModuleType, tmp_path: Path) -> None:
     """The shape assumed above is the one pytest gives."""
     (tmp_path / "test_three.py").write_text(

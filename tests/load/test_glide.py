@@ -214,6 +214,6 @@ def test_failing_to_connect_is_known_before_the_load(driver: Driver) -> None:
         nobody = server.endpoint
     case = glide(driver, connect_timeout_ns=100 * MILLISECOND)
     assert FailureKind.CONNECT_TIMEOUT == refused(make_trial(case), nobody)
-    answer = replace(HANG_UP, reply=b"-WRONGPASS no\r\n")
-    with fake_server(lambda _words, _number: answer) as server:
+    wrong = Answer(reply=b"-WRONGPASS no\r\n")
+    with fake_server(lambda _words, _number: wrong) as server:
         assert FailureKind.AUTH == refused(make_trial(glide(driver)), server.endpoint)

@@ -245,7 +245,8 @@ def test_a_blocking_pool_starves_its_waiters(embedded: Endpoint) -> None:
     """A task that gives its connection back takes it again before the one it woke has a turn."""
     case = tasks(pool=Pool.BLOCKING, concurrency=5, max_connections=2)
     seen = drive_here(make_trial(case, lasts_ns=LONGER_NS), embedded)
-    assert 3 == starved(seen.handlers) == seen.unfinished - 2
+    assert 3 == starved(seen.handlers)
+    assert 3 <= seen.unfinished <= 5  # the two that are served may be between two commands
     assert_adds_up(seen)
 
 

@@ -48,6 +48,14 @@ def test_a_measured_size_says_what_was_tried_and_why_not_less() -> None:
     assert 5 == one.evidence["next_smaller"]["max_connections"]  # type: ignore[index, call-overload]
 
 
+def test_no_more_is_said_of_a_smaller_pool_than_the_trials_there_were_can_say() -> None:
+    """Of two handlers there is one pair, which is none too many to name what it tried."""
+    one = found(Goal(handlers=2), least=1, concurrency=2, in_use=[1], throughput=4000.0)
+    assert 2 == one.max_connections
+    assert "No smaller pool was shown to be enough in two pairs: 2 is what each" in one.reason
+    assert "No smaller pool was enough: 50 is" in found(Goal(handlers=50), least=50).reason
+
+
 def test_the_evidence_says_which_trials_it_rests_on() -> None:
     """Each size with its runs, and the base runs beside them: all of them are in the file."""
     one = found(Goal(handlers=50))

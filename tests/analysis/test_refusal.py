@@ -37,7 +37,7 @@ def refusal(goal: Goal = GOAL, **base: Any) -> Refusal:  # noqa: ANN401 - every 
     [
         ({"cpu_share": 0.97}, "client_saturated", "more processes"),
         ({"server_cpu_share": 0.9}, "server_saturated", "replicas"),
-        ({"starved": 9}, "starved", "fewer handlers|fair"),
+        ({"starved": 9}, "starved", "without an answer"),
         ({"fairness": 0.5, "starved": 20}, "starved", ""),
         ({"think": "0"}, "no_think", "--think"),
         ({"failures": {"timeout": 900}}, "failures", "socket-timeout"),

@@ -13,6 +13,7 @@ from tests.analysis.trying import enough_from, search, sight
 from valkeybench.analysis.enough import Criterion, Pair, Yardstick, judge
 from valkeybench.analysis.estimate import estimate
 from valkeybench.analysis.goal import Confidence, Goal
+from valkeybench.analysis.limits import parse_limits
 from valkeybench.analysis.search import Answer, Stage, Step, Tried, next_step
 from valkeybench.scenario.model import Pool
 
@@ -72,6 +73,41 @@ def test_a_knee_far_from_where_it_began_is_found_or_the_search_says_it_was_cut_s
     first = next(size for size in GOAL.grid if size >= least)
     assert answer.cut_short or first == answer.size
     assert len(tried) <= GOAL.most_trials
+
+
+@given(data=st.data(), slo=st.booleans())
+def test_no_search_takes_more_than_a_third_of_trying_every_size_five_times(
+    data: st.DataObject, *, slo: bool
+) -> None:
+    """Whatever it sees, however few sizes there are; it names none it saw fail, or saw once."""
+    handlers = data.draw(st.integers(1, 16))
+    in_use = data.draw(st.integers(0, handlers - 1)) * [0] + [5000]
+    said = data.draw(st.lists(st.sampled_from(list(SEEN)), min_size=1, max_size=12))
+    yardstick = Yardstick(slo=tuple(parse_limits(["response.p99 < 5ms"], place="--slo")) * slo)
+    goal = Goal(handlers=handlers, yardstick=yardstick)
+    answer, tried = search(
+        goal,
+        lambda _attempt, number: {
+            "in_use": in_use,
+            "throughput": 4000.0,
+            **SEEN[said[number % len(said)]],
+        },
+    )
+    assert len(tried) <= 5 * len(goal.grid) / 3
+    if answer.size is not None:
+        named = answer.judged(answer.size)
+        assert answer.size == goal.most or (named is not None and named.enough)
+        assert named is None or len(named.pairs) > 1
+
+
+SEEN: dict[str, dict[str, Any]] = {
+    "well": {"p99_ms": 0.8},
+    "near": {"p99_ms": 1.0},
+    "short": {"p99_ms": 9.0, "failures": {"pool_timeout": 9}},
+    "slow": {"p99_ms": 9.0},
+    "stall": {"p99_ms": 0.8, "in_use": [4500] + 30 * [0] + [500]},
+}
+"""What a trial may show: nothing, a tail a bit longer, a pool far too small, a stall."""
 
 
 def test_raising_pools_are_held_to_their_failures() -> None:

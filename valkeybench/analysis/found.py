@@ -205,8 +205,9 @@ def _how_found(goal: Goal, need: Need, answer: Answer, size: int) -> str:
             " taken."
         )
     if judged is None or size == goal.most:
+        shown = "shown to be enough in two pairs" if answer.cut_short else "enough"
         return (
-            f"No smaller pool was enough: {size} is what"
+            f"No smaller pool was {shown}: {size} is what"
             f" {'each handler having its own' if size == goal.handlers else '--cap'} gives."
         )
     p99s = [pair.candidate.p99_ns for pair in judged.pairs]

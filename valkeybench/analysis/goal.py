@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 _STEP = 4 / 3
 """Ratio of neighbouring sizes: finer than noise can tell apart is not worth a trial."""
 
-_SWEEP_REPEATS = 3
+_SWEEP_REPEATS = 5
+"""What telling sizes apart by trying all of them takes: so many trials of each."""
+
 _SWEEP_SHARE = 3
-"""A search takes at most a third of the trials that three of every size would take..."""
+"""A search takes at most this part of the trials of such a sweep..."""
 
 _FEWEST_TRIALS = 9
-"""...but never fewer than a base run and two sizes need."""
+"""...and ends when it has a size after one for each size of the grid, or after so many."""
 
 
 class Confidence(StrEnum):
@@ -78,12 +80,19 @@ class Goal:
 
     @property
     def most_trials(self) -> int:
-        """Count the trials after which the walk ends with what it has.
+        """Count the trials no walk goes beyond, whatever it has found by then.
 
         Where certainty is asked for it may take twice as many, and ends long before as a rule.
         """
-        most = max(self.sweep_trials // _SWEEP_SHARE, _FEWEST_TRIALS)
-        return 2 * most if self.confidence is Confidence.CERTIFIED else most
+        return self._carefully(self.sweep_trials // _SWEEP_SHARE)
+
+    @property
+    def usual_trials(self) -> int:
+        """Count the trials after which the walk ends once it has found a size that is enough."""
+        return min(self._carefully(max(len(self.grid), _FEWEST_TRIALS)), self.most_trials)
+
+    def _carefully(self, trials: int) -> int:
+        return 2 * trials if self.confidence is Confidence.CERTIFIED else trials
 
     @property
     def most_fresh_trials(self) -> int:

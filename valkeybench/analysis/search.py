@@ -133,7 +133,7 @@ class _Search:
                 attempts=(base,), likely_after=self._likely_walk(), most_after=self._most(1)
             )
         refusal = refuse_base(self.bases, slo=goal.slo, cap=goal.cap, limits=goal.limits)
-        if refusal is not None and refusal.is_hasty and len(self.bases) == 1:
+        if refusal is not None and refusal.is_hasty and len(self.bases) == 1 and self._has_room(1):
             # One stall of the machine looks like that, and condemns no load.
             return self._another_base()
         if refusal is None and goal.confidence is Confidence.QUICK:
@@ -144,7 +144,7 @@ class _Search:
         refusal = refusal or refuse_walk(self.walk, self.bases, slo=goal.slo, limits=goal.limits)
         if refusal is not None:
             return Answer(refusal=refusal, walk=self.walk)
-        target = self._target()
+        target = self._target() if self._has_room(2) else None
         if target is not None:
             return self._pair(Stage.WALK, goal.pool, target, after=self._likely_walk() - 2)
         return self._after_walk()
@@ -165,6 +165,12 @@ class _Search:
         return min((j.size for j in self.walk if j.enough), default=self.goal.most)
 
     @property
+    def named(self) -> int:
+        """Give the smallest size that enough pairs found enough; the base's own if none was."""
+        found = (j for j in self.walk if j.enough and len(j.pairs) >= PAIRS_TO_AGREE)
+        return min((each.size for each in found), default=self.goal.most)
+
+    @property
     def failing(self) -> int:
         """Give the largest size known not to be; 0 when there is none."""
         return max((j.size for j in self.walk if j.enough is False), default=0)
@@ -179,7 +185,7 @@ class _Search:
         refusal = refuse_certificates(certificates)
         held = [each for each in certificates if each.conclusion is Conclusion.HOLDS]
         open_ = [each for each in certificates if each.conclusion is Conclusion.OPEN]
-        best = (held or open_)[0].size if held or open_ else self.passing
+        best = (held or open_)[0].size if held or open_ else self.named
         return Answer(
             size=None if refusal else best,
             basis=Confidence.CERTIFIED if held else Confidence.STANDARD,
@@ -188,7 +194,7 @@ class _Search:
             cure=cure,
             certificates=certificates,
             fresh=self._judged(Stage.CERTIFY),
-            cut_short=self.failing < self.passing - 1 and not self._is_bracketed(),
+            cut_short=self.named > self.passing or not self._is_bracketed(),
         )
 
     def stopped(self) -> Answer | None:
@@ -244,7 +250,10 @@ class _Search:
     def _is_spent(self) -> bool:
         # What one pair was enough to pass on the way down is seen again before it is named.
         kept = 2 * self._is_hasty()
-        return len(self.tried) + 2 + kept > self.goal.most_trials
+        return len(self.tried) + 2 + kept > self.goal.usual_trials
+
+    def _has_room(self, more: int) -> bool:
+        return len(self.tried) + more <= self.goal.most_trials
 
     def _is_hasty(self) -> bool:
         """Tell whether the smallest size that is enough rests on a single pair."""
@@ -332,8 +341,7 @@ class _Search:
         """Count the trials that can come after those asked for, where certainty is wanted."""
         if self.goal.confidence is not Confidence.CERTIFIED:
             return None
-        # The last look at a hasty size may be a pair more than there should be.
-        walk = max(self.goal.most_trials + 2 - len(self.tried) - asked, 0)
+        walk = max(self.goal.most_trials - len(self.tried) - asked, 0)
         return walk + self.goal.most_fresh_trials
 
     def _likely_walk(self) -> int:
@@ -343,7 +351,9 @@ class _Search:
         sizes = 1 + (not self.failing) - self._is_bracketed()
         decided = sum(len(each.pairs) for each in self.walk if each.enough is None)
         cure = 2 * (self.goal.pool is Pool.BLOCKING)
-        return max(4 * sizes - 2 * decided, 2) + cure + self._likely_certificate()
+        walk = max(4 * sizes - 2 * decided, 2) + cure
+        room = max(self.goal.most_trials - len(self.tried), 0)
+        return min(walk, room) + self._likely_certificate()
 
     def _likely_certificate(self) -> int:
         certified = self.goal.confidence is Confidence.CERTIFIED

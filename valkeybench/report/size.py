@@ -154,7 +154,7 @@ def _tried(evidence: Evidence) -> Iterable[Block]:
             *(Note(f"{each['max_connections']}: {each['failed']['said']}.") for each in failed),
             Note(
                 f"Medians of the runs. It took {plural(walked, 'trial')}; trying every"
-                f" size three times takes {evidence['sweep_trials']}."
+                f" size five times takes {evidence['sweep_trials']}."
             ),
         ),
     )

@@ -33,6 +33,19 @@ def spoilt(spoil: Callable[[dict[str, Any]], object]) -> RunFile:
     return type(run).model_validate(document)
 
 
+def test_a_clock_that_jumped_spoils_a_trial_and_not_its_file() -> None:
+    """Commands whose every duration was out of range completed, and have no response times."""
+
+    def out_of_range(document: dict[str, Any]) -> None:
+        case = document["cases"][0]
+        for trial in case["trials"]:
+            trial["summary"].update(phases={}, out_of_range=9)
+            trial["histograms"].clear()
+        case["summary"].update(phases={}, out_of_range=18)
+
+    assert [] == list(contradictions(spoilt(out_of_range)))
+
+
 def trial_of(document: dict[str, Any]) -> dict[str, Any]:
     """Give the first trial."""
     found: dict[str, Any] = document["cases"][0]["trials"][0]

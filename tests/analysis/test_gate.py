@@ -309,6 +309,14 @@ def test_a_baseline_must_agree_in_everything() -> None:
     """Also in what a comparison would only say: another client, Python or kernel."""
     run = run_file(case_record())
     other = run.model_copy(update={"environment": run.environment | {"kernel": "9.9"}})
-    refuse_any_difference(differences(run, run))
+    later = run.model_copy(update={"created": "2026-01-03T03:04:05Z"})
+    refuse_any_difference(differences(run, later))
     with pytest.raises(ResultError, match=r"kernel: 6\.1 and 9\.9"):
         refuse_any_difference(differences(run, other))
+
+
+def test_a_run_is_no_baseline_of_itself() -> None:
+    """It would pass, whatever it says."""
+    run = run_file(case_record())
+    with pytest.raises(ResultError, match=r"run: that of 2026.* and the same once more"):
+        refuse_any_difference(differences(run, run.model_copy()))

@@ -174,6 +174,13 @@ def test_a_scenario_without_sides_is_told_how_to_be_gated(tmp_path: Path) -> Non
     assert "size-web is to be run, and nothing says against what" in ended.err
 
 
+def test_a_kept_run_has_no_sides(tmp_path: Path) -> None:
+    """It cannot be run again; its scenario can."""
+    ended = valkeybench(tmp_path, "gate", "kept.json", "--new", "max_conn=5")
+    assert ExitCode.USAGE == ended.code
+    assert "kept.json is a run that was kept" in ended.err
+
+
 def test_a_run_is_held_against_its_limits(tmp_path: Path) -> None:
     """The verdict follows the report, and is the exit code."""
     ended = valkeybench(

@@ -52,7 +52,7 @@ def differences(base: RunFile, new: RunFile) -> list[Difference]:
                     why=item.why,
                 )
             )
-    found += _unfinished(base, new)
+    found += (*_unfinished(base, new), *_the_same(base, new))
     return sorted(found, key=lambda difference: not difference.is_refused)
 
 
@@ -75,6 +75,17 @@ def _unfinished(base: RunFile, new: RunFile) -> Iterator[Difference]:
             new=new.status,
             is_refused=False,
             why="a run that was not finished has fewer trials than it should",
+        )
+
+
+def _the_same(base: RunFile, new: RunFile) -> Iterator[Difference]:
+    if base == new:
+        yield Difference(
+            name="run",
+            base=f"that of {base.created}",
+            new="the same once more",
+            is_refused=False,
+            why="beside itself a run shows no change, whatever there was",
         )
 
 

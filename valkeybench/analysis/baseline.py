@@ -29,7 +29,7 @@ def refuse_any_difference(found: Sequence[Difference]) -> None:
     """Raise ResultError for anything two runs do not agree on."""
     if found:
         raise ResultError(
-            "the baseline is none for this run, they differ in " + "; ".join(map(str, found)),
+            "the baseline is none for this run: " + "; ".join(map(str, found)),
             remedy="keep a new baseline, or use it nonetheless: --even-if-different",
         )
 

@@ -74,6 +74,7 @@ def gate(
     check_outlets(outlets)
     if sides.is_calibration or sides.base or sides.new:
         _only_of_sides(run)
+        _no_kept_run(what)
         if sides.is_calibration:
             return calibrate(what, flags, sides)
         return gate_sides(what, flags, sides, outlets)
@@ -93,6 +94,17 @@ def _run_named(what: str | None, flags: Flags) -> Path:
         reason = f"{what} is to be run, and nothing says against what"
         raise ScenarioError.one("RUN", reason, remedy)
     return Path(what)
+
+
+def _no_kept_run(what: str | None) -> None:
+    """Raise ScenarioError for a run file where a load is to be run."""
+    if what is not None and what.endswith(".json"):
+        raise ScenarioError.one(
+            "SCENARIO",
+            f"{what} is a run that was kept, and two sides are to be run",
+            "name the scenario it was made of; to hold a run against one that was kept:"
+            f" valkeybench gate {what} --baseline FILE",
+        )
 
 
 def _only_of_sides(run: RunWishes) -> None:

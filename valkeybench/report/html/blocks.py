@@ -81,6 +81,9 @@ def table(block: Table, caption: str = "") -> Markup:
 
 
 def _head(column: Column) -> Markup:
+    """Draw a column's title; a cell that names nothing is no header."""
+    if not column.full_title:
+        return element("td", class_=_column(column))
     return element("th", column.full_title, scope="col", class_=_column(column))
 
 

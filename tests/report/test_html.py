@@ -23,7 +23,7 @@ from tests.report.test_size import searched
 from tests.runs import case_record, run_file
 from valkeybench.analysis.latency import latency_lines
 from valkeybench.measurement.metrics import Phase
-from valkeybench.report.chart import MOST_SERIES, Along, Shape
+from valkeybench.report.chart import MOST_SERIES, Along, Chart, Shape
 from valkeybench.report.charts.marks import recommended_marks
 from valkeybench.report.charts.timeline import MOST_POINTS
 from valkeybench.report.document import Callout, Paragraph
@@ -250,6 +250,22 @@ def test_what_shows_sizes_stands_beside_the_sizes_tried() -> None:
     evidence = make_dossier(name_runs(["a.json"], [searched("size")])).sections[1].items
     kinds = [getattr(item, "id", getattr(item, "text", "")) for item in evidence]
     assert kinds.index("size-p99") < kinds.index("Ready to paste")
+
+
+def test_a_size_recommended_by_one_of_several_runs_names_the_run() -> None:
+    """Where they agree, one line stands for all."""
+    first = searched("size")
+    (said,) = first.recommendations
+    other = said.model_copy(update={"max_connections": 9})
+    for kept, marks in [
+        (said, {"recommended: 7"}),
+        (other, {"recommended: 7 (run a)", "recommended: 9 (run b)"}),
+    ]:
+        second = first.model_copy(update={"recommendations": [kept]})
+        dossier = make_dossier(name_runs(["a.json", "b.json"], [first, second]))
+        charts = [each for s in dossier.sections for each in s.items if isinstance(each, Chart)]
+        (chart,) = [each for each in charts if each.id == "size-p99"]
+        assert marks == {m.label for m in chart.marks if m.label.startswith("recommended")}
 
 
 def test_a_flag_is_not_broken() -> None:

@@ -272,7 +272,7 @@ _TITLES = {
 def _charts(
     runs: Sequence[NamedRun], cases: Sequence[CaseRecord], names: Mapping[str, str]
 ) -> dict[Part, list[Chart]]:
-    said = [one for each in runs for one in each.run.recommendations]
+    said = [one for each in runs for one in _said_of(each, alone=len(runs) == 1)]
     limits = [*_slo(said), *(asked for each in runs for asked in _limits_of(each.run))]
     percentiles = percentile_chart(cases, names, limits)
     in_use = in_use_chart(cases, names, said)
@@ -287,6 +287,13 @@ def _charts(
         Part.IN_USE: [in_use] if in_use else [],
         Part.DISTANCE: [distance] if distance else [],
     }
+
+
+def _said_of(each: NamedRun, *, alone: bool) -> Iterable[Recommendation]:
+    """Give what a run recommends, and for which run where there are several."""
+    for one in each.run.recommendations:
+        own = {} if alone else {"run": each.name}
+        yield one.model_copy(update={"applies_to": one.applies_to | own})
 
 
 def _slo(said: Sequence[Recommendation]) -> list[Asked]:

@@ -29,7 +29,7 @@ TINY = (
 """A load that is over soon."""
 
 _NOT_INHERITED = ("VALKEYBENCH_", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "TTY_")
-_HEARING_CTRL_C = (
+HEARING_CTRL_C = (
     *(sys.executable, "-I", "-S", "-c"),
     "import os, signal, sys; signal.signal(signal.SIGINT, 0); os.execv(sys.argv[1], sys.argv[1:])",
 )
@@ -117,7 +117,7 @@ class Running:
 def running(directory: Path, *words: str, **variables: str) -> Iterator[Running]:
     """Start a command, and leave none of its processes behind."""
     process = subprocess.Popen(
-        [*_HEARING_CTRL_C, *command(words)],
+        [*HEARING_CTRL_C, *command(words)],
         cwd=directory,
         env=environment(variables),
         stdout=subprocess.PIPE,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.commandline import (
+    HEARING_CTRL_C,
     TINY,
     Ended,
     Running,
@@ -286,7 +287,7 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path: Path) -> No
     slow = tmp_path / "typer.py"
     slow.write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n", "utf-8")
     with subprocess.Popen(
-        [sys.executable, "-m", "valkeybench", "run"],
+        [*HEARING_CTRL_C, sys.executable, "-m", "valkeybench", "run"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,

@@ -34,8 +34,8 @@ class Mortal:
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+    def start(self, *, to_load: bool = False) -> None:
+        """Start it and wait until it answers; or says that it has not loaded its keys yet."""
         binary = find_server_binary()
         assert binary is not None
         self._process = subprocess.Popen(
@@ -44,7 +44,7 @@ class Mortal:
         assert self._process.stdin is not None
         self._process.stdin.write(self._configuration)
         self._process.stdin.close()
-        wait_until(self._answers)
+        wait_until(self._is_loading if to_load else self._answers)
 
     def kill(self) -> None:
         """Kill it, as the kernel does when memory runs out."""
@@ -66,6 +66,14 @@ class Mortal:
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError), closing(client(self.endpoint)) as asking:
             return bool(asking.ping())
+        return False
+
+    def _is_loading(self) -> bool:
+        with suppress(redis.ConnectionError), closing(client(self.endpoint)) as asking:
+            try:
+                asking.ping()
+            except redis.BusyLoadingError:
+                return True
         return False
 
 

@@ -8,13 +8,12 @@ import pytest
 
 from tests.runs import case_record, run_file
 from tests.server.processes import ROOT
+from valkeybench.results.runfile import RunFile
 from valkeybench.results.soundness import contradictions
 from valkeybench.results.store import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from valkeybench.results.runfile import RunFile
 
 
 @pytest.mark.parametrize("name", ["pool", "size"])
@@ -44,6 +43,28 @@ def test_a_clock_that_jumped_spoils_a_trial_and_not_its_file() -> None:
         case["summary"].update(phases={}, out_of_range=18)
 
     assert [] == list(contradictions(spoilt(out_of_range)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda e: e.pop("base"), "base: Field required"),
+        (lambda e: e["base"].update(throughput=[[1.0]]), "base.throughput.0: Input should be"),
+        (lambda e: e["walk"][0].update(failed={}), "walk.0.failed.said"),
+        (lambda e: e.update(bounds=[{"rate": "fast"}]), "bounds.0"),
+        (lambda e: e.update(with_headroom=-3), "with_headroom"),
+        (lambda e: e.pop("hold_ns"), "hold_ns: Field required"),
+    ],
+)
+def test_what_a_search_rests_on_is_what_it_says(
+    spoil: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    """Else the report would speak of what is not there."""
+    document = read_run(ROOT / "results" / "reference" / "size.json").model_dump(by_alias=True)
+    spoil(document["recommendations"][0]["evidence"])
+    found = list(contradictions(RunFile.model_validate(document)))
+    assert found
+    assert any(f"evidence of the search, {said}" in each for each in found)
 
 
 def trial_of(document: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from valkeybench.errors import ResultError
+from valkeybench.results.search_evidence import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,10 @@ def contradictions(run: RunFile) -> Iterator[str]:
     for case in run.cases:
         for said in _of_case(case):
             yield f"{said} (case {case.id})"
+    for one in run.recommendations:
+        if "walk" in one.evidence:
+            for said in faults(one.evidence, found=one.max_connections is not None):
+                yield f"evidence of the search, {said}"
 
 
 def _of_case(case: CaseRecord) -> Iterator[str]:

@@ -257,9 +257,11 @@ def test_a_size_recommended_by_one_of_several_runs_names_the_run() -> None:
     first = searched("size")
     (said,) = first.recommendations
     other = said.model_copy(update={"max_connections": 9})
+    none = said.model_copy(update={"max_connections": None, "verdict": "no_size"})
     for kept, marks in [
         (said, {"recommended: 7"}),
         (other, {"recommended: 7 (run a)", "recommended: 9 (run b)"}),
+        (none, {"recommended: 7 (run a)"}),
     ]:
         second = first.model_copy(update={"recommendations": [kept]})
         dossier = make_dossier(name_runs(["a.json", "b.json"], [first, second]))

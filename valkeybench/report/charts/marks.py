@@ -31,7 +31,7 @@ def recommended_marks(said: Sequence[Recommendation]) -> tuple[Mark, ...]:
     if len(loads) > _MOST_MARKS:
         return ()
     return tuple(
-        Mark(along=Along.X, value=size, label=_label(size, loads[size], alone=len(loads) == 1))
+        Mark(along=Along.X, value=size, label=_label(size, loads[size], of=len(said)))
         for size in sorted(loads)
     )
 
@@ -57,7 +57,7 @@ def limit_marks(asked: Sequence[Asked], of: Callable[[Metric], bool]) -> tuple[M
     ]
 
 
-def _label(size: int, loads: Sequence[str], *, alone: bool) -> str:
-    """Name the load of a size that is for one load only, where there are other sizes."""
-    where = f" ({loads[0]})" if not alone and len(loads) == 1 and loads[0] else ""
+def _label(size: int, loads: Sequence[str], *, of: int) -> str:
+    """Name the load of a size that is for one load only, of more than one."""
+    where = f" ({loads[0]})" if of > 1 == len(loads) and loads[0] else ""
     return f"recommended: {size}{where}"

@@ -48,6 +48,7 @@ def test_a_clock_that_jumped_spoils_a_trial_and_not_its_file() -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (lambda e: e.update(case=[e["case"]]), "case: Input should be"),
         (lambda e: e.pop("base"), "base: Field required"),
         (lambda e: e["base"].update(throughput=[[1.0]]), "base.throughput.0: Input should be"),
         (lambda e: e["walk"][0].update(failed={}), "walk.0.failed.said"),

@@ -82,6 +82,7 @@ class _Certificate(_Part):
 class _Searched(_Part):
     """What every search keeps."""
 
+    case: str = ""
     base: _Sights
     walk: Many[_Judged]
     trials: Count

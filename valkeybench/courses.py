@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from valkeybench.analysis.enough import Sight
 from valkeybench.analysis.found import recommendation
+from valkeybench.analysis.goal import Confidence, Goal
 from valkeybench.analysis.search import Step, Tried, answer_so_far, judged_so_far, next_step
 from valkeybench.analysis.sizing import recommend
 from valkeybench.results.environment import read_environment
+from valkeybench.server.probe import WORTH_IT_NS
 from valkeybench.trials import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from valkeybench.analysis.enough import Judged
-    from valkeybench.analysis.goal import Goal
     from valkeybench.analysis.search import Answer
     from valkeybench.plan.trial import Plan, Trial
     from valkeybench.results.book import Book
@@ -70,7 +71,8 @@ class Search:
     def __init__(self, plan: Plan, goal: Goal, watcher: SearchWatcher) -> None:
         self.plan = plan
         self._goal, self._watcher = goal, watcher
-        self.wants_costs = False
+        trials = 1 if goal.confidence is Confidence.QUICK else goal.usual_trials
+        self.wants_costs = trials * plan.duration_ns >= WORTH_IT_NS
         self._tried: list[Tried] = []
         self._answer: Answer | None = None
 

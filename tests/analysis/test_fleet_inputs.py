@@ -341,3 +341,20 @@ def test_what_is_no_such_thing_is_refused_by_its_flag(flag: str, word: str) -> N
         places, key=lambda place: place != "--nodes"
     )
     assert all(problem.remedy for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ({"server_memory": "0"}, "--server-memory"),
+        ({"server_memory": "1GiB", "data_memory": "2GiB"}, "--data-memory"),
+        ({"server_memory": "1GiB", "data_memory": "1GiB"}, "--data-memory"),
+        ({"memory_fresh": "1KiB", "memory_idle": "9KiB"}, "--memory-idle"),
+    ],
+)
+def test_memory_that_no_server_has_is_refused(said: dict[str, str], where: str) -> None:
+    """Before anything is reckoned with it."""
+    with pytest.raises(ScenarioError, match=where):
+        read_fleet({"processes": "4", **said})
+    fits = read_fleet({"processes": "4", "server_memory": "1GiB", "data_memory": "1000MiB"})
+    assert 1000 << 20 == fits.data_memory

@@ -120,13 +120,15 @@ def _storm_fit(inputs: Inputs, way: Way, clients: float) -> Fit:
     if inputs.patience.value is None:
         return Fit.FITS
     rates = [q.value for q in (way.handshakes, way.handshakes_by_cpu) if q.value is not None]
-    at_least, at_most = min(rates), max(rates)
-    limits = [safe_clients(r, inputs.patience.value, inputs.spread_ns) for r in (at_least, at_most)]
-    if clients <= limits[0]:
+    at_least, at_most = (
+        safe_clients(rate, inputs.patience.value, inputs.spread_ns)
+        for rate in (min(rates), max(rates))
+    )
+    if clients <= at_least:
         return Fit.FITS
-    if clients > limits[1] / SAFE_SHARE:
-        return Fit.EXCEEDS
-    return Fit.TIGHT if at_least == at_most or clients <= limits[0] / SAFE_SHARE else Fit.UNKNOWN
+    if clients <= at_least / SAFE_SHARE:
+        return Fit.TIGHT
+    return Fit.EXCEEDS if clients > at_most else Fit.UNKNOWN
 
 
 def _simulated(

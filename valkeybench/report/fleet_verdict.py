@@ -66,8 +66,9 @@ def _at_most(plan: FleetPlan) -> Iterable[str]:
     if plan.largest_pool.value is not None and plan.largest_fleet.value is not None:
         known = ", by what is known" if plan.unknown else ""
         yield (
-            f"Largest safe pool{known}: {plan.largest_pool.text} for each process; largest safe"
-            f" fleet: {processes_of(int(plan.largest_fleet.value))} of such a pool."
+            f"Largest safe pool{known}: {plan.largest_pool.text} for each process of this fleet;"
+            f" largest safe fleet: {processes_of(int(plan.largest_fleet.value))} with a pool of"
+            f" {plan.inputs.pool.text} each."
         )
     needed, most = plan.inputs.needed.value, plan.largest_pool.value
     pool = plan.inputs.pool.value

@@ -273,7 +273,7 @@ def _callout(usage: Usage, findings: Findings) -> Callout:
         text=f"Within the last {_back(need)} {need.reason}{_hindsight(usage)}. {found}, and frees "
         f"{plural(need.frees, 'connection')}{memory}.{weak}",
         remedy=f"set max_connections to {need.pool}{waiting}{place}, divided among the processes "
-        "there; check it with valkeybench size",
+        "there (more to those that do more); check it with valkeybench size",
     )
 
 

@@ -15,7 +15,7 @@ from valkeybench.scenario.kinds import Kind, UnfitError, shown
 from valkeybench.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _MOST = 1_000_000
 _LARGEST = 1 << 50
@@ -285,6 +285,26 @@ def read_fleet(flags: Mapping[str, str | Sequence[str]]) -> Fleet:
                 "say how many processes each pod runs, and how many --pods there are",
             ),
         )
+    problems += _contradictions(Fleet(**{"processes": 1, **found}))
     if problems:
         raise ScenarioError(problems)
     return Fleet(**found)
+
+
+def _contradictions(fleet: Fleet) -> Iterator[Problem]:
+    """Find memory that no server can have."""
+    if fleet.server_memory == 0:
+        yield Problem("--server-memory", "a server without memory holds nothing", "leave it out")
+    elif fleet.server_memory is not None and fleet.data_memory >= fleet.server_memory:
+        yield Problem(
+            "--data-memory",
+            "the data take all that --server-memory gives the server",
+            "say less, or more with --server-memory",
+        )
+    fresh, idle = fleet.memory_fresh, fleet.memory_idle
+    if fresh is not None and idle is not None and idle > fresh:
+        yield Problem(
+            "--memory-idle",
+            "a connection that lies idle takes no more than one that is used (--memory-fresh)",
+            "say less, or leave one of the two out",
+        )

@@ -51,10 +51,10 @@ _ENOUGH_FOR_ALLOCATOR = 100
 _TLS_LIBRARY = 8 * 1024
 """The least a TLS session takes; a figure that grew by less does not hold the TLS library's."""
 
-_WORTH_IT_NS = 15 * SECOND
+WORTH_IT_NS = 15 * SECOND
 """A shorter load is not made to wait for it."""
 
-_TOO_SHORT = f"not looked at before a load of less than {_WORTH_IT_NS // SECOND} s"
+_TOO_SHORT = f"not looked at before a load of less than {WORTH_IT_NS // SECOND} s"
 _NOT_PERMITTED = "the server does not let this user use INFO"
 _RELAYED = "a relay of ours does the TLS, and the server's memory knows nothing of it"
 _TOO_FEW = f"the load opens too few connections to tell (fewer than {_FEWEST})"
@@ -72,7 +72,7 @@ def connection_costs(
     only before a load that takes longer, unless it is to be looked at `always`.
     """
     ways = sorted({case.tls for case in plan.cases})
-    if not always and plan.duration_ns < _WORTH_IT_NS:
+    if not always and plan.duration_ns < WORTH_IT_NS:
         return tuple(ConnectionCost(tls=tls, note=_TOO_SHORT) for tls in ways)
     return tuple(_cost_or_note(serving, facts, plan, tls=tls) for tls in ways)
 

@@ -130,3 +130,12 @@ def test_what_cannot_be_is_refused_with_its_place(
     assert said in ended.err
     assert "Traceback" not in ended.err
     assert [] == files_in(tmp_path)
+
+
+def test_its_help_offers_nothing_that_it_refuses(tmp_path: Path) -> None:
+    """They are known, to be refused in words that help; what it does without is said."""
+    ended = valkeybench(tmp_path, "size", "--help")
+    assert 0 == ended.code
+    assert "--concurrency" in ended.out
+    assert not [flag for flag in ("--max-conn", "--repeats", "--fail-if") if flag in ended.out]
+    assert "Default: none,blocking" not in ended.out

@@ -66,7 +66,9 @@ def run_command(
 
 
 @commands.command("size", epilog=size_options.EXAMPLES)
-@takes_flags(*LOAD_PANELS, examples=True)
+@takes_flags(
+    *LOAD_PANELS, refused=size_options.REFUSED, defaults={"pool": "blocking"}, examples=True
+)
 def size_command(
     scenario: Annotated[
         str | None,

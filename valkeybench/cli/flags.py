@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,24 +14,32 @@ from valkeybench.scenario.field import Field, Panel
 from valkeybench.scenario.fields import FLAGGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 LOAD_PANELS = tuple(panel for panel in Panel if panel is not Panel.LIMITS)
 """What says how a load is run and measured, and not what is thought of it."""
 
 
 def takes_flags(
-    *panels: Panel, own: Sequence[Field] = (), examples: bool = False
+    *panels: Panel,
+    own: Sequence[Field] = (),
+    refused: Collection[str] = (),
+    defaults: Mapping[str, str] | None = None,
+    examples: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the flags of these panels to a command, each with an example of its use if wished.
 
-    `own` are the command's own, before them and instead of those of the same name. The command
-    receives those that were given as `flags`, by parameter name.
+    `own` are the command's own, before them and instead of those of the same name. Those it will
+    have `refused`, with better words than "no such option", are not in its help; `defaults` are
+    its own. The command receives those that were given as `flags`, by parameter name.
     """
     taken = {field.parameter for field in own}
     fields = list(own)
     fields += [
-        f for panel in panels for f in FLAGGED if f.panel is panel and f.parameter not in taken
+        replace(f, default=(defaults or {}).get(f.parameter, f.default))
+        for panel in panels
+        for f in FLAGGED
+        if f.panel is panel and f.parameter not in taken
     ]
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,7 +54,10 @@ def takes_flags(
 
         # What a command takes for itself comes last: its words first, its own options after ours.
         first = [each for each in kept if each.kind is not inspect.Parameter.KEYWORD_ONLY]
-        flags = [_parameter(field, examples=examples) for field in fields]
+        flags = [
+            _parameter(field, examples=examples, hidden=field.parameter in refused)
+            for field in fields
+        ]
         parameters = [*first, *flags, *kept[len(first) :]]
         with_flags.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_flags.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
@@ -55,7 +67,7 @@ def takes_flags(
     return add
 
 
-def _parameter(field: Field, *, examples: bool) -> inspect.Parameter:
+def _parameter(field: Field, *, examples: bool, hidden: bool) -> inspect.Parameter:
     # One without a metavar can only be switched on.
     is_switch = field.kind.metavar in ("BOOL", "")
     both_ways = field.kind.metavar == "BOOL"
@@ -66,6 +78,7 @@ def _parameter(field: Field, *, examples: bool) -> inspect.Parameter:
         metavar=None if is_switch else field.kind.metavar + (",…" if field.axis else ""),
         rich_help_panel=_heading(field.panel) if examples else field.panel.value,
         show_default=False,
+        hidden=hidden,
     )
     kind: Any = bool if is_switch else list[str] if field.many else str
     return inspect.Parameter(

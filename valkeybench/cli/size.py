@@ -16,6 +16,7 @@ from valkeybench.cli.consent import Consent
 from valkeybench.cli.consoles import show
 from valkeybench.cli.run import exit_code, load_scenario
 from valkeybench.cli.search_progress import make_search_progress
+from valkeybench.cli.size_options import REFUSED
 from valkeybench.errors import Problem, ScenarioError
 from valkeybench.report.size import size_document, size_summary
 from valkeybench.results.store import default_path, place_for
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from valkeybench.scenario.model import Scenario
 
     Flags = Mapping[str, str | list[str]]
-
-_NOT_FOR_SIZE = {
-    "max_conn": ("--max-conn", "that is what size finds", "to limit it, use --cap"),
-    "fail_if": ("--fail-if", "is for runs and gates", "say what is good enough with --slo"),
-    "repeats": ("--repeats", "size decides how often it tries", "see --confidence"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +79,7 @@ def size(
 
 def prepare(word: str | None, flags: Flags, wishes: Wishes) -> tuple[Scenario, Goal]:
     """Read what is asked; raises ScenarioError where it cannot be."""
-    unfit = [Problem(*said) for name, said in _NOT_FOR_SIZE.items() if flags.get(name)]
+    unfit = [Problem(*said) for name, said in REFUSED.items() if flags.get(name)]
     if unfit:
         raise ScenarioError(unfit)
     scenario = one_load(load_scenario(word, flags))

@@ -8,6 +8,13 @@ import typer
 
 _GOAL = "What is looked for"
 
+REFUSED = {
+    "max_conn": ("--max-conn", "that is what size finds", "to limit it, use --cap"),
+    "fail_if": ("--fail-if", "is for runs and gates", "say what is good enough with --slo"),
+    "repeats": ("--repeats", "size decides how often it tries", "see --confidence"),
+}
+"""What a run takes and a search does not, by parameter name: the flag, why, and what to do."""
+
 EXAMPLES = """\b
 Examples:
   valkeybench size -c 50 --think 10ms           as good as a pool that is no limit

@@ -29,11 +29,13 @@ SHORTER = {
 
 def put_files(words: Sequence[str], directory: Path) -> None:
     """Put the files a command reads where it looks for them."""
-    for word in _read(words):
+    for day, word in enumerate(_read(words), start=10):
         path = directory / word
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
-            path.write_text(_run_for(words).model_dump_json(by_alias=True), encoding="utf-8")
+            # No two files hold one and the same run.
+            run = _run_for(words).model_copy(update={"created": f"2026-11-{day}T12:00:00+00:00"})
+            path.write_text(run.model_dump_json(by_alias=True), encoding="utf-8")
         elif path.suffix == ".toml":
             shutil.copy(ROOT / "scenarios/size-web.toml", path)
         elif path.suffix == ".txt":

@@ -26,6 +26,8 @@ def runs(tmp_path: Path) -> Path:
     scenario = run.scenario | {"fail_if": ["response.p99[pool=blocking] > 1ms"]}
     write_run(run, tmp_path / "run.json")
     write_run(run.model_copy(update={"scenario": scenario}), tmp_path / "limited.json")
+    later = run.model_copy(update={"created": "2026-01-03T03:04:05Z"})
+    write_run(later, tmp_path / "later.json")
     write_run(run_file(case_record(repeats=0)), tmp_path / "empty.json")
     write_run(run_file(case_record("none"), case_record(p99_ms=2.0)), tmp_path / "better.json")
     write_run(run_file(case_record("fair", 3)), tmp_path / "other.json")
@@ -72,7 +74,7 @@ def test_the_exit_code_is_the_verdict(
 @pytest.mark.parametrize(
     ("name", "baseline", "code"),
     [
-        ("run", "run", ExitCode.DONE),
+        ("run", "later", ExitCode.DONE),
         ("run", "better", ExitCode.DONE),
         ("empty", "run", ExitCode.GATE_INCONCLUSIVE),
         ("run", "empty", ExitCode.GATE_INCONCLUSIVE),
@@ -86,6 +88,12 @@ def test_a_baseline_only_warns(
     assert code == gate(runs, name, baseline=baseline)
     if baseline == "better":
         assert ExitCode.GATE_FAIL == gate(runs, name, baseline=baseline, fails=True)
+
+
+def test_a_run_that_is_its_own_baseline_is_no_pass(runs: Path) -> None:
+    """Exit code 5, as for any baseline that is none."""
+    with pytest.raises(ResultError, match="the same once more"):
+        gate(runs, "run", baseline="run")
 
 
 @pytest.mark.parametrize(

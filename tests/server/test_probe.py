@@ -213,7 +213,7 @@ def test_what_a_relay_does_costs_the_server_nothing() -> None:
 
 def test_a_run_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the ways its cases go, before the load, and in no count of the load's."""
-    monkeypatch.setattr("valkeybench.server.probe._WORTH_IT_NS", 0)
+    monkeypatch.setattr("valkeybench.server.probe.WORTH_IT_NS", 0)
     scenario = Scenario(
         duration_ns=200 * MILLISECOND,
         warmup_ns=0,

@@ -165,12 +165,17 @@ def test_a_pool_in_which_nobody_waits_is_sized_by_what_fails() -> None:
 def test_a_smaller_pool_that_does_better_is_a_limiter() -> None:
     """Its p99 is clearly below every base run's: the size is not what is wrong."""
 
-    def wished(attempt: Attempt, _: int) -> dict[str, Any]:
-        return {"p99_ms": 0.8 if attempt.is_base else 0.5}
+    def wished(attempt: Attempt, cpu_share: float) -> dict[str, Any]:
+        return {"p99_ms": 0.8 if attempt.is_base else 0.5, "cpu_share": cpu_share}
 
-    answer, _ = search(GOAL, wished)
+    answer, _ = search(GOAL, lambda attempt, _: wished(attempt, 0.7))
     assert answer.refusal is not None
     assert "smaller_is_better" == answer.refusal.cause
+
+    # Nothing was busy, so nothing was relieved: that was luck, and no reason to name no size.
+    answer, _ = search(GOAL, lambda attempt, _: wished(attempt, 0.25))
+    assert answer.refusal is None
+    assert answer.size is not None
 
 
 def test_sizes_that_rank_both_ways_have_no_order() -> None:

@@ -103,13 +103,15 @@ def refuse_walk(
     """Find sizes that rank one way by p99 and another by throughput, or backwards."""
     p99s = [base.p99_ns for base in bases]
     rates = [base.throughput for base in bases]
+    # Where nothing is busy there is nothing that fewer at once would relieve: that was luck.
+    can_relieve = _is_busy(together(bases), limits)
     for judged in walk:
         found = [pair.candidate for pair in judged.pairs]
         if len(found) < 2:  # noqa: PLR2004 - once is luck
             continue
         if not judged.pool.waits:
             continue  # nobody waits, so no size has a longer or a shorter tail than another
-        if not slo and _is_better(judged, min(p99s), limits):
+        if not slo and can_relieve and _is_better(judged, min(p99s), limits):
             return _smaller_is_better(judged, bases)
         faster = all(one.throughput > max(rates) / limits.size_throughput for one in found)
         if faster and all(one.p99_ns > limits.size_p99 * max(p99s) for one in found):
@@ -137,10 +139,13 @@ def together(bases: Sequence[Sight]) -> SeenCase:
     return SeenCase(first.record.model_copy(update={"trials": trials}), first.summary)
 
 
+def _is_busy(case: SeenCase, limits: Thresholds) -> bool:
+    return max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy
+
+
 def _is_one_odd_run(bases: Sequence[Sight], limits: Thresholds) -> bool:
     """Tell whether the repeats agree once one of them is left out, where nothing is busy."""
-    case = together(bases)
-    if max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy:
+    if _is_busy(together(bases), limits):
         return False
     others = ([*bases[:odd], *bases[odd + 1 :]] for odd in range(len(bases)))
     return any(
@@ -184,7 +189,7 @@ def _scattered(bases: Sequence[Sight], case: SeenCase, limits: Thresholds) -> Re
     enough for one is not for the other.
     """
     p99s = [base.p99_ns for base in bases if base.response is not None]
-    is_busy = max(case.client_cpu or 0.0, case.server_cpu or 0.0) >= limits.size_busy
+    is_busy = _is_busy(case, limits)
     if not is_busy:
         p99s = _without_the_oddest(p99s)
     if len(p99s) < _TELLING_BASES:

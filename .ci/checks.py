@@ -63,8 +63,7 @@ def outcomes(junit_xml: str) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     forbidden = []
-    # Written by our own pytest a moment ago.
-    for case in ET.fromstring(junit_xml).iter("testcase"):  # noqa: S314 - no stranger's file
+    for case in _cases(junit_xml):
         outcome = _outcome(case)
         counts[outcome] += 1
         if outcome == "skipped" and not _is_allowed(_reason(case)):
@@ -72,6 +71,11 @@ def outcomes(junit_xml: str) -> Counter[str]:
     if forbidden:
         raise CheckError("\n".join(["skipped, and must not be:", *forbidden]))
     return counts
+
+
+def _cases(junit_xml: str) -> Iterable[ET.Element]:
+    # Written by our own pytest a moment ago.
+    return ET.fromstring(junit_xml).iter("testcase")  # noqa: S314 - no stranger's file
 
 
 def _outcome(case: ET.Element) -> str:
@@ -101,9 +105,8 @@ def check_tests(counts: Counter[str]) -> str:
 
 def few_failed(junit_xml: str) -> str:
     """Name the tests that failed; raises CheckError when none did, or too many."""
-    # Written by our own pytest a moment ago.
-    cases = ET.fromstring(junit_xml).iter("testcase")  # noqa: S314 - no stranger's file
-    names = [f"  {c.get('classname')}.{c.get('name')}" for c in cases if _outcome(c) == "failed"]
+    failed = (case for case in _cases(junit_xml) if _outcome(case) == "failed")
+    names = [f"  {case.get('classname')}.{case.get('name')}" for case in failed]
     if not 0 < len(names) <= MOST_AGAIN:
         raise CheckError(f"tests: {len(names)} failed, at most {MOST_AGAIN} are run again")
     return "\n".join(["run again, alone:", *names])

@@ -153,8 +153,8 @@ def _tried(evidence: Evidence) -> Iterable[Block]:
         notes=(
             *(Note(f"{each['max_connections']}: {each['failed']['said']}.") for each in failed),
             Note(
-                f"Medians of the runs. It took {plural(walked, 'trial')}; trying every"
-                f" size five times takes {evidence['sweep_trials']}."
+                f"Medians of the runs. It took {plural(walked, 'trial')}; a sweep of all"
+                f" sizes takes {evidence['sweep_trials']}."
             ),
         ),
     )
